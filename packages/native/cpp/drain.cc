@@ -1,0 +1,79 @@
+#include "drain.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace nlring {
+
+namespace {
+
+// What netlink_sendmsg keeps of the send buffer for itself.
+constexpr uint32_t kSendOverhead = 32;
+
+int64_t SendVectors(int descriptor, iovec* vectors, size_t count, uint32_t port_id, uint32_t groups) {
+  sockaddr_nl address = {};
+  address.nl_family = AF_NETLINK;
+  address.nl_pid = port_id;
+  address.nl_groups = groups;
+  msghdr header = {};
+  header.msg_name = &address;
+  header.msg_namelen = sizeof(address);
+  header.msg_iov = vectors;
+  header.msg_iovlen = count;
+  ssize_t sent;
+  do {
+    sent = sendmsg(descriptor, &header, MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+}  // namespace
+
+int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vectors) {
+  const uint64_t most = send_buffer > kSendOverhead ? send_buffer - kSendOverhead : 0;
+  int64_t total = 0;
+  for (;;) {
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+    int refused = 0;
+    uint32_t frame = ring->head();
+    while (count < kDrainLimit && count < ring->frame_count() && ring->Status(frame) == kValid) {
+      const uint32_t length = ring->Header(frame)->length;
+      // Messages lie one behind the other in the send, each at a multiple of 4.
+      if (length == 0 || length > ring->capacity() || length % 4 != 0) {
+        refused = -EINVAL;
+        break;
+      }
+      if (bytes + length > most) {
+        refused = -EMSGSIZE;
+        break;
+      }
+      vectors[count++] = {ring->Payload(frame), length};
+      bytes += length;
+      frame = ring->Next(frame);
+    }
+    if (count == 0) return refused < 0 ? refused : total;
+    const int64_t sent = SendVectors(descriptor, vectors, count, 0, 0);
+    if (sent < 0) return sent;
+    total += sent;
+    for (uint32_t i = 0; i < count; i++) {
+      const uint32_t done = ring->head();
+      ring->set_head(ring->Next(done));
+      ring->SetStatus(done, kUnused);
+    }
+  }
+}
+
+int64_t DrainKernelRing(int descriptor) {
+  iovec nothing = {nullptr, 0};
+  return SendVectors(descriptor, &nothing, 1, 0, 0);
+}
+
+int64_t SendMessage(int descriptor, const uint8_t* bytes, size_t length, uint32_t port_id, uint32_t groups) {
+  iovec vector = {const_cast<uint8_t*>(bytes), length};
+  return SendVectors(descriptor, &vector, 1, port_id, groups);
+}
+
+}  // namespace nlring

@@ -1,0 +1,110 @@
+#include "fill.h"
+
+#include <strings.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace nlring {
+
+namespace {
+
+// More than the default limit of a send (212,992): what user space may send to a socket fits. The kernel's
+// own messages are smaller.
+constexpr size_t kSpillLength = 256 * 1024;
+
+// The kernel ring has the sender's ids here; a plain socket does not know them, and 0 would say root.
+constexpr uint32_t kUnknownId = 0xffffffff;
+
+}  // namespace
+
+uint32_t GroupOf(msghdr* message, const sockaddr_nl& sender) {
+  for (cmsghdr* control = CMSG_FIRSTHDR(message); control != nullptr;
+       control = CMSG_NXTHDR(message, control)) {
+    if (control->cmsg_level == SOL_NETLINK && control->cmsg_type == NETLINK_PKTINFO) {
+      nl_pktinfo information;
+      memcpy(&information, CMSG_DATA(control), sizeof(information));
+      return information.group;
+    }
+  }
+  // The mask knows the first 32 groups only.
+  return static_cast<uint32_t>(ffs(static_cast<int>(sender.nl_groups)));
+}
+
+FillScratch::~FillScratch() {
+  if (spill_ != nullptr) munmap(spill_, kSpillLength * kFillLimit);
+}
+
+bool FillScratch::MapSpill() {
+  if (spill_ != nullptr) return true;
+  void* spill = mmap(nullptr, kSpillLength * kFillLimit, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (spill == MAP_FAILED) return false;
+  madvise(spill, kSpillLength * kFillLimit, MADV_NOHUGEPAGE);
+  madvise(spill, kSpillLength * kFillLimit, MADV_DONTFORK);
+  spill_ = static_cast<uint8_t*>(spill);
+  return true;
+}
+
+int Filler::Receive(uint32_t limit) {
+  FillScratch& scratch = *scratch_;
+  if (!scratch.MapSpill()) return -errno;
+  limit = std::min(limit, kFillLimit);
+  uint32_t count = 0;
+  uint32_t frame = ring_->head();
+  for (uint32_t seen = 0; seen < ring_->frame_count() && count < limit; seen++, frame = ring_->Next(frame)) {
+    const uint32_t status = ring_->Status(frame);
+    if (status == kSkip) continue;
+    if (status != kUnused) break;
+    scratch.frames_[count] = frame;
+    iovec* vectors = &scratch.vectors_[count * 2];
+    vectors[0] = {ring_->Payload(frame), ring_->capacity()};
+    vectors[1] = {scratch.spill_ + count * kSpillLength, kSpillLength};
+    msghdr& header = scratch.messages_[count].msg_hdr;
+    header = {};
+    header.msg_name = &scratch.senders_[count];
+    header.msg_namelen = sizeof(sockaddr_nl);
+    header.msg_iov = vectors;
+    header.msg_iovlen = 2;
+    header.msg_control = scratch.control_[count];
+    header.msg_controllen = kControlLength;
+    count++;
+  }
+  if (count == 0) return -ENOSPC;
+  int received;
+  do {
+    // MSG_TRUNC: the length that is reported is the message's own, so that a cut message is known.
+    received = recvmmsg(descriptor_, scratch.messages_, count, MSG_DONTWAIT | MSG_TRUNC, nullptr);
+  } while (received < 0 && errno == EINTR);
+  if (received >= 0) return received;
+  return errno == EAGAIN ? 0 : -errno;
+}
+
+bool Filler::Spilled(int index, SpilledMessage* message) const {
+  const size_t length = scratch_->messages_[index].msg_len;
+  const size_t capacity = ring_->capacity();
+  if (length <= capacity) return false;
+  *message = {ring_->Payload(scratch_->frames_[index]), capacity, scratch_->spill_ + index * kSpillLength,
+              std::min(length - capacity, kSpillLength)};
+  return true;
+}
+
+void Filler::Publish(int index, bool copied) {
+  mmsghdr& message = scratch_->messages_[index];
+  const uint32_t frame = scratch_->frames_[index];
+  FrameHeader* header = ring_->Header(frame);
+  header->length = message.msg_len;
+  header->group = GroupOf(&message.msg_hdr, scratch_->senders_[index]);
+  header->pid = scratch_->senders_[index].nl_pid;
+  header->uid = kUnknownId;
+  header->gid = kUnknownId;
+  // Only behind a frame that was filled: held frames are passed over when a message is, never before.
+  ring_->set_head(ring_->Next(frame));
+  ring_->SetStatus(frame, copied ? kCopy : kValid);
+}
+
+void Filler::ReleaseSpill() { madvise(scratch_->spill_, kSpillLength * kFillLimit, MADV_DONTNEED); }
+
+}  // namespace nlring

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <napi.h>
+
+#include <deque>
+#include <memory>
+
+#include "fill.h"
+#include "readiness.h"
+#include "ring-memory.h"
+
+namespace nlring {
+
+// What one environment (the main thread, or a worker) has of its own.
+struct AddonData {
+  FillScratch scratch;
+  iovec drain_vectors[1024];
+};
+
+// A netlink socket with its rings, as JavaScript sees it. See src/binding.ts for the contract of each method.
+class Socket : public Napi::ObjectWrap<Socket> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit Socket(const Napi::CallbackInfo& info);
+  ~Socket() override;
+
+ private:
+  enum class RingKind { kNone, kUser, kKernel };
+
+  Napi::Value Bind(const Napi::CallbackInfo& info);
+  Napi::Value AddMembership(const Napi::CallbackInfo& info);
+  Napi::Value DropMembership(const Napi::CallbackInfo& info);
+  Napi::Value SetOption(const Napi::CallbackInfo& info);
+  Napi::Value GetOption(const Napi::CallbackInfo& info);
+  Napi::Value SetReceiveBuffer(const Napi::CallbackInfo& info);
+  Napi::Value ReceiveBuffer(const Napi::CallbackInfo& info);
+  Napi::Value Drops(const Napi::CallbackInfo& info);
+  Napi::Value MapUserRing(const Napi::CallbackInfo& info);
+  Napi::Value MapKernelRing(const Napi::CallbackInfo& info);
+  Napi::Value Fill(const Napi::CallbackInfo& info);
+  Napi::Value TakeCopied(const Napi::CallbackInfo& info);
+  Napi::Value Drain(const Napi::CallbackInfo& info);
+  Napi::Value Send(const Napi::CallbackInfo& info);
+  Napi::Value Receive(const Napi::CallbackInfo& info);
+  Napi::Value SenderPort(const Napi::CallbackInfo& info);
+  Napi::Value Group(const Napi::CallbackInfo& info);
+  Napi::Value OnReadable(const Napi::CallbackInfo& info);
+  Napi::Value Resume(const Napi::CallbackInfo& info);
+  Napi::Value Pause(const Napi::CallbackInfo& info);
+  Napi::Value Reference(const Napi::CallbackInfo& info);
+  Napi::Value Unreference(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  // Throws ERR_SOCKET_CLOSED and returns false once the socket is closed.
+  bool CheckOpen(Napi::Env env);
+  bool CheckUnmapped(Napi::Env env);
+  void KeepSpilled(Napi::Env env, const SpilledMessage& message);
+  Napi::Value ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name);
+  bool SetRing(Napi::Env env, int option, const char* name, const RingGeometry& geometry);
+  void ReleaseAll();
+
+  int descriptor_ = -1;
+  RingKind kind_ = RingKind::kNone;
+  std::shared_ptr<RingMemory> memory_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  Ring rx_;
+  Ring tx_;
+  int send_buffer_ = 0;
+  std::deque<Napi::Reference<Napi::ArrayBuffer>> copied_;
+  std::unique_ptr<Readiness> readiness_;
+  bool resumed_ = false;
+  uint32_t sender_port_ = 0;
+  uint32_t group_ = 0;
+};
+
+}  // namespace nlring

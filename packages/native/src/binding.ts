@@ -1,0 +1,91 @@
+/** Shape of one ring, as struct nl_mmap_req of the kernel has it: bytes and numbers of blocks and frames. */
+export interface NativeRingGeometry {
+  readonly blockSize: number;
+  readonly blockCount: number;
+  readonly frameSize: number;
+  readonly frameCount: number;
+}
+
+/**
+ * A netlink socket (AF_NETLINK, close-on-exec, non-blocking) with its rings.
+ *
+ * Set-up calls throw the system's error (`code`, negative `errno`, `syscall`, and `option` where a socket option was
+ * refused). `fill`, `drain`, `send` and `receive`, which run per packet, return a negative error number instead. Once
+ * closed, the first throw ERR_SOCKET_CLOSED and the second return -EBADF. Wrong arguments throw a TypeError or RangeError.
+ */
+export interface NativeSocket {
+  /** Binds to a port (0: the kernel chooses) and to a mask of the first 32 multicast groups; returns the port. */
+  bind(portId: number, groups: number): number;
+  /** Joins a multicast group by number, and has the group of each message told from then on. */
+  addMembership(group: number): void;
+  dropMembership(group: number): void;
+  /** setsockopt with a 32-bit integer. */
+  setOption(level: number, option: number, value: number): void;
+  /** getsockopt of a 32-bit integer. */
+  getOption(level: number, option: number): number;
+  /** Size of the receive buffer in bytes, as the kernel accounts them (twice what SO_RCVBUF was set to). */
+  readonly receiveBuffer: number;
+  /** Asks for a receive buffer of that size, beyond net.core.rmem_max where privilege allows; returns what came. */
+  setReceiveBuffer(bytes: number): number;
+  /** Messages lost to a full receive buffer (SO_MEMINFO). Throws ENOPROTOOPT before Linux 4.12. */
+  drops(): number;
+  /**
+   * Maps anonymous memory for both rings, RX first, TX right behind it. Untransferable; its views have length 0 after `close`.
+   * A socket has one mapping: a second throws EBUSY.
+   */
+  mapUserRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer;
+  /** Has the kernel map its own rings (NETLINK_RX_RING, NETLINK_TX_RING); throws its error where it refuses. */
+  mapKernelRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer;
+  /**
+   * User ring: one recvmmsg of up to `limit` (at most 64) messages straight into free frames in ring order, passing over held
+   * ones. Writes each header (length, group, sender's port in the pid field, 0 for the kernel) and stores the status last.
+   * A message larger than a frame becomes a COPY frame and waits for `takeCopied`.
+   *
+   * Returns how many; 0 when none waits; -ENOSPC when the frame at the head is not free; -ENOBUFS when the receive buffer overran.
+   */
+  fill(limit: number): number;
+  /** The message of the oldest COPY frame; shorter than the frame's length where even the spare memory cut it. */
+  takeCopied(): Uint8Array | undefined;
+  /**
+   * User ring: sends the consecutive VALID frames from the head to the kernel, gathered into as few sends as the send buffer
+   * allows, and frees them. Kernel ring: lets the kernel send them. Returns bytes; unsent frames stay VALID.
+   */
+  drain(): number;
+  /** Sends bytes to a port and a mask of groups, by default to the kernel. Returns bytes. */
+  send(messages: Uint8Array, portId?: number, groups?: number): number;
+  /** Receives one message. Returns its full length: more than `into` holds where it was cut. */
+  receive(into: Uint8Array): number;
+  /** Port of the sender of the last message received by `receive`; 0 is the kernel. */
+  readonly senderPort: number;
+  /** Multicast group of the last message received by `receive`; 0 for none. */
+  readonly group: number;
+  /** Names what is called while the socket is readable and resumed, again and again until it was read empty. */
+  onReadable(callback: () => void): void;
+  resume(): void;
+  pause(): void;
+  /** Has the watched socket keep the event loop alive (the default). */
+  ref(): void;
+  unref(): void;
+  /** Closes the socket and empties the rings' memory; the memory itself goes when its ArrayBuffer is collected. */
+  close(): void;
+}
+
+/** What the addon exports. */
+export interface NativeAddon {
+  readonly version: number;
+  /** Sizes and offsets in bytes of the structures, as the addon was compiled. */
+  readonly layout: Readonly<Record<string, number>>;
+  /**
+   * Opens a netlink socket, in a network namespace by path or descriptor where one is given: a thread of its own enters it,
+   * opens the socket and ends.
+   */
+  readonly Socket: new (
+    protocol: number,
+    namespace?: string | number,
+  ) => NativeSocket;
+  /**
+   * Resolves after an RCU grace period of the kernel (membarrier): no processor still works with what was deleted before. Resolves
+   * at once where the kernel refuses.
+   */
+  gracePeriod(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+export type { NativeAddon, NativeRingGeometry, NativeSocket } from "./binding.js";
+export { type LoadAttempt, loadNative, NativeLoadError } from "./load.js";

@@ -1,0 +1,105 @@
+import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "./abi.js";
+import { DecodeError } from "./errors.js";
+
+/**
+ * A cursor over a run of attributes (struct nlattr) that are read in place: it makes no views and no objects.
+ *
+ * ```js
+ * const attributes = new AttributeReader(message.view, message.payloadOffset + 4, message.end);
+ * while (attributes.next()) {
+ *   if (attributes.type === 1) mark = attributes.uint32Network();
+ * }
+ * ```
+ *
+ * Every length is checked against the run before use. The last attribute may lack its padding, as the kernel's
+ * packet messages do. A reader is valid as long as the memory below it.
+ */
+export class AttributeReader {
+  readonly view: DataView;
+  /** nla_type without the nesting and byte-order flags. */
+  type = 0;
+  /** Absolute offset in `view` of the attribute's payload. */
+  offset = 0;
+  /** Length of the payload in bytes, padding excluded. */
+  length = 0;
+  readonly #start: number;
+  readonly #end: number;
+  #next: number;
+
+  constructor(view: DataView, offset: number, end: number) {
+    this.view = view;
+    this.#start = offset;
+    this.#end = end;
+    this.#next = offset;
+  }
+
+  /** Moves to the next attribute. False at the end; throws DecodeError where a length leaves the run. */
+  next(): boolean {
+    const at = this.#next;
+    if (at + NLA_HDRLEN > this.#end) {
+      // Up to three bytes of padding may follow the last attribute; anything longer would have been a header.
+      return false;
+    }
+    const length = this.view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
+    if (length < NLA_HDRLEN || at + length > this.#end) {
+      throw new DecodeError(`attribute length ${length} does not fit its message`, at - this.#start);
+    }
+    this.type = this.view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN) & NLA_TYPE_MASK;
+    this.offset = at + NLA_HDRLEN;
+    this.length = length - NLA_HDRLEN;
+    this.#next = at + align(length);
+    return true;
+  }
+
+  uint8(): number {
+    return this.view.getUint8(this.#checked(1));
+  }
+
+  /** Host byte order. */
+  uint16(): number {
+    return this.view.getUint16(this.#checked(2), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Host byte order. */
+  uint32(): number {
+    return this.view.getUint32(this.#checked(4), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Network byte order. */
+  uint16Network(): number {
+    return this.view.getUint16(this.#checked(2));
+  }
+
+  /** Network byte order. */
+  uint32Network(): number {
+    return this.view.getUint32(this.#checked(4));
+  }
+
+  /** The payload as text, up to its first NUL. */
+  string(): string {
+    const bytes = this.bytes();
+    const end = bytes.indexOf(0);
+    // TextDecoder refuses views of shared memory, and a copy of a short text is cheap.
+    return new TextDecoder().decode(Uint8Array.from(end < 0 ? bytes : bytes.subarray(0, end)));
+  }
+
+  /** The payload as a view of the memory below, valid as long as that is. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.view.buffer, this.view.byteOffset + this.offset, this.length);
+  }
+
+  /** A reader over the attributes nested in this one. */
+  nested(): AttributeReader {
+    return new AttributeReader(this.view, this.offset, this.offset + this.length);
+  }
+
+  #checked(size: number): number {
+    if (this.length < size) {
+      throw new DecodeError(
+        `attribute ${this.type} has ${this.length} bytes where ${size} are read`,
+        this.offset - this.#start,
+      );
+    }
+    return this.offset;
+  }
+}

@@ -1,0 +1,116 @@
+import { align, HOST_IS_LITTLE_ENDIAN, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGERR_ATTR_MSG } from "../abi.js";
+import { Message, OWN_MEMORY } from "../message.js";
+import { MessageWriter } from "../message-writer.js";
+import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import { MemoryTransport } from "./memory-transport.js";
+
+/** One message that a socket sent to the fake kernel. */
+export interface KernelRequest {
+  readonly protocol: number;
+  /** The message, read as any other. */
+  readonly message: Message;
+  /** The socket that sent it. */
+  readonly transport: MemoryTransport;
+  /** Answers with a message of the request's sequence number. */
+  reply(type: number, flags: number, write?: (writer: MessageWriter) => void): void;
+  /** Answers with an error: a negative Linux error number, and words as from the extended ACK. */
+  fail(errno: number, text?: string): void;
+}
+
+const FIRST_PORT = 4_000_000_000;
+
+/**
+ * The kernel's end of memory transports, for tests without privilege and on any system: `NetlinkSocket.open(protocol, { transport: kernel })`.
+ *
+ * The handler sees every message that is sent. A request that asks for an ACK gets one when the handler returns, unless it called `fail`.
+ */
+export class FakeKernel implements TransportProvider {
+  readonly #handler: (request: KernelRequest) => void;
+  readonly #transports = new Set<MemoryTransport>();
+  #nextPort = FIRST_PORT;
+
+  constructor(handler: (request: KernelRequest) => void = () => {}) {
+    this.#handler = handler;
+  }
+
+  open(request: TransportRequest): Transport {
+    const transport: MemoryTransport = new MemoryTransport(
+      this.#nextPort++,
+      request.rx,
+      request.tx,
+      (messages) => this.#receive(request.protocol, transport, messages),
+      () => this.#transports.delete(transport),
+    );
+    this.#transports.add(transport);
+    return transport;
+  }
+
+  /** Sends a message to every socket in the group; returns how many had room for it. */
+  multicast(group: number, type: number, write?: (writer: MessageWriter) => void): number {
+    const bytes = build(type, 0, 0, 0, write);
+    let delivered = 0;
+    for (const transport of this.#transports) {
+      if (transport.isMember(group) && transport.deliver(bytes, group)) delivered++;
+    }
+    return delivered;
+  }
+
+  #receive(protocol: number, transport: MemoryTransport, bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let offset = 0; offset + NLMSG_HDRLEN <= bytes.length; ) {
+      const length = view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
+      if (length < NLMSG_HDRLEN || offset + length > bytes.length) return;
+      this.#handle(
+        protocol,
+        transport,
+        new Message(NO_KEEPER, OWN_MEMORY, bytes, view, offset, offset + length, transport.portId, 0),
+      );
+      offset += align(length);
+    }
+  }
+
+  #handle(protocol: number, transport: MemoryTransport, message: Message): void {
+    let failed = false;
+    const answerError = (errno: number, text: string | undefined): void => {
+      const flags = NLM_F_CAPPED | (text === undefined ? 0 : NLM_F_ACK_TLVS);
+      const bytes = build(NLMSG_ERROR, flags, message.sequence, transport.portId, (writer) => {
+        writer.uint32(errno >>> 0);
+        // The request's header, as it came.
+        for (let at = 0; at < NLMSG_HDRLEN; at += 4) {
+          writer.uint32(message.view.getUint32(message.offset + at, HOST_IS_LITTLE_ENDIAN));
+        }
+        if (text !== undefined) writer.attributeString(NLMSGERR_ATTR_MSG, text);
+      });
+      transport.deliver(bytes);
+    };
+    this.#handler({
+      protocol,
+      message,
+      transport,
+      reply: (type, flags, write) => {
+        transport.deliver(build(type, flags, message.sequence, transport.portId, write));
+      },
+      fail: (errno, text) => {
+        failed = true;
+        answerError(errno, text);
+      },
+    });
+    if (!failed && (message.flags & NLM_F_ACK) !== 0) answerError(0, undefined);
+  }
+}
+
+const NO_KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
+
+function build(
+  type: number,
+  flags: number,
+  sequence: number,
+  portId: number,
+  write: ((writer: MessageWriter) => void) | undefined,
+): Uint8Array {
+  const writer = MessageWriter.growing();
+  writer.begin(type, flags, sequence, portId);
+  write?.(writer);
+  writer.end();
+  return writer.finished().slice();
+}

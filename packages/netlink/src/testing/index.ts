@@ -1,0 +1,2 @@
+export { FakeKernel, type KernelRequest } from "./fake-kernel.js";
+export { MemoryTransport, type SendHandler } from "./memory-transport.js";

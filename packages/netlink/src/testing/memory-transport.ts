@@ -1,0 +1,178 @@
+import { type RingGeometry, RxFiller, RxRing, ringLength, TxDrainer, TxRing } from "@nlring/ring-core";
+import { NETLINK_NO_ENOBUFS } from "../abi.js";
+import { EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
+import type { Transport } from "../transport.js";
+
+/** What the kernel's side of a memory transport does with the bytes of one send. */
+export type SendHandler = (messages: Uint8Array) => void;
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly group: number;
+  readonly senderPort: number;
+}
+
+/** Receive buffer of a socket that nobody sized, as on Linux; one message is charged its length and this overhead. */
+const DEFAULT_RECEIVE_BUFFER = 212_992;
+const MESSAGE_OVERHEAD = 768;
+
+/**
+ * A transport without a kernel: the same rings, filled and drained by TypeScript. Sending is handled before `drain` returns, as
+ * in the kernel. Messages wait in a receive buffer of limited size until `fill` moves them into frames.
+ */
+export class MemoryTransport implements Transport {
+  readonly kind = "memory";
+  readonly reason = "given by the caller; no kernel is involved";
+  readonly portId: number;
+  readonly rx: RxRing;
+  readonly tx: TxRing;
+  readonly #filler: RxFiller;
+  readonly #drainer: TxDrainer;
+  readonly #handle: SendHandler;
+  readonly #onClose: () => void;
+  readonly #waiting: Waiting[] = [];
+  readonly #copied: Uint8Array[] = [];
+  readonly #groups = new Set<number>();
+  #receiveBuffer = DEFAULT_RECEIVE_BUFFER;
+  #charged = 0;
+  #dropped = 0;
+  #reportOverruns = true;
+  #overrun = false;
+  #callback: () => void = () => {};
+  #resumed = false;
+  #closed = false;
+  #scheduled: NodeJS.Immediate | undefined;
+
+  constructor(portId: number, rx: RingGeometry, tx: RingGeometry, handle: SendHandler, onClose: () => void) {
+    this.portId = portId;
+    this.#handle = handle;
+    this.#onClose = onClose;
+    const memory = new ArrayBuffer(ringLength(rx) + ringLength(tx));
+    this.rx = new RxRing(memory, 0, rx);
+    this.tx = new TxRing(memory, ringLength(rx), tx);
+    this.#filler = new RxFiller(memory, 0, rx);
+    this.#drainer = new TxDrainer(memory, ringLength(rx), tx);
+  }
+
+  get receiveBuffer(): number {
+    return this.#receiveBuffer;
+  }
+
+  setReceiveBuffer(bytes: number): number {
+    this.#receiveBuffer = bytes;
+    return bytes;
+  }
+
+  /** The kernel's side: queues a message for this socket. False when the receive buffer is full: the message is lost. */
+  deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
+    if (this.#closed) return false;
+    if (this.#charged + bytes.length + MESSAGE_OVERHEAD > this.#receiveBuffer) {
+      this.#dropped++;
+      this.#overrun = this.#reportOverruns;
+      this.#wake();
+      return false;
+    }
+    this.#charged += bytes.length + MESSAGE_OVERHEAD;
+    this.#waiting.push({ bytes, group, senderPort });
+    this.#wake();
+    return true;
+  }
+
+  /** The kernel's side: true where the socket is a member of the multicast group. */
+  isMember(group: number): boolean {
+    return this.#groups.has(group);
+  }
+
+  fill(limit: number): number {
+    if (this.#overrun) {
+      this.#overrun = false;
+      return ENOBUFS;
+    }
+    let filled = 0;
+    while (filled < limit) {
+      const message = this.#waiting[0];
+      if (message === undefined) break;
+      const outcome = this.#filler.deliver(message.bytes, message);
+      if (outcome === "full") return filled > 0 ? filled : ENOSPC;
+      if (outcome === "copy") this.#copied.push(message.bytes);
+      this.#waiting.shift();
+      this.#charged -= message.bytes.length + MESSAGE_OVERHEAD;
+      filled++;
+    }
+    return filled;
+  }
+
+  takeCopied(_length: number): Uint8Array | undefined {
+    return this.#copied.shift();
+  }
+
+  drain(): number {
+    let sent = 0;
+    for (let frame = this.#drainer.next(); frame !== -1; frame = this.#drainer.next()) {
+      const offset = this.#drainer.payloadOffset(frame);
+      const messages = this.tx.bytes.slice(offset, offset + this.#drainer.length(frame));
+      this.#drainer.release(frame);
+      sent += messages.length;
+      this.#handle(messages);
+    }
+    return sent;
+  }
+
+  send(messages: Uint8Array): number {
+    if (messages.length === 0) return EINVAL;
+    this.#handle(messages.slice());
+    return messages.length;
+  }
+
+  drops(): number {
+    return this.#dropped;
+  }
+
+  setOption(_level: number, option: number, value: number): void {
+    if (option === NETLINK_NO_ENOBUFS) this.#reportOverruns = value === 0;
+  }
+
+  addMembership(group: number): void {
+    this.#groups.add(group);
+  }
+
+  dropMembership(group: number): void {
+    this.#groups.delete(group);
+  }
+
+  onReadable(callback: () => void): void {
+    this.#callback = callback;
+  }
+
+  resume(): void {
+    this.#resumed = true;
+    this.#wake();
+  }
+
+  pause(): void {
+    this.#resumed = false;
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearImmediate(this.#scheduled);
+    this.#onClose();
+  }
+
+  /** Level-triggered, like poll: calls back as long as something waits and the reader wants to know. */
+  #wake(): void {
+    if (this.#scheduled !== undefined || !this.#resumed || this.#closed) return;
+    if (this.#waiting.length === 0 && !this.#overrun) return;
+    this.#scheduled = setImmediate(() => {
+      this.#scheduled = undefined;
+      if (!this.#resumed || this.#closed) return;
+      this.#callback();
+      this.#wake();
+    });
+  }
+}

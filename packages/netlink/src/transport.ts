@@ -1,0 +1,65 @@
+import type { RingGeometry, RxRing, TxRing } from "@nlring/ring-core";
+
+export type TransportKind = "kernel-ring" | "user-ring" | "memory";
+
+export interface RingOptions {
+  /** Bytes per frame, its 24-byte header included; a multiple of 4. */
+  readonly frameSize?: number | undefined;
+  /** Number of frames. */
+  readonly frameCount?: number | undefined;
+}
+
+/** What a transport is opened with. */
+export interface TransportRequest {
+  readonly protocol: number;
+  readonly rx: RingGeometry;
+  readonly tx: RingGeometry;
+  /** Path or descriptor of the network namespace the socket belongs to; the caller's own where undefined. */
+  readonly namespace: string | number | undefined;
+}
+
+/**
+ * How frames get filled and sent. The reader above cannot tell one transport from another but by `kind`.
+ * Calls return a negative Linux error number where the system refuses, so that the hot path throws nothing.
+ */
+export interface Transport {
+  readonly kind: TransportKind;
+  /** Why it is this kind and no other. */
+  readonly reason: string;
+  /** The netlink port the socket is bound to. */
+  readonly portId: number;
+  readonly rx: RxRing;
+  readonly tx: TxRing;
+  /** Size of the receive buffer in bytes, as the kernel accounts them. */
+  readonly receiveBuffer: number;
+  /** Asks for a receive buffer and returns the size that came. */
+  setReceiveBuffer(bytes: number): number;
+  /**
+   * Lets up to `limit` received messages into free frames of `rx`. Returns how many; 0 when none waits; -ENOSPC when no
+   * frame is free; -ENOBUFS when messages were lost; another negative error number when the socket is of no more use.
+   */
+  fill(limit: number): number;
+  /** The message of the oldest COPY frame not yet asked for: `length` bytes, fewer where it was truncated. */
+  takeCopied(length: number): Uint8Array | undefined;
+  /** Sends what is committed in `tx`. Returns bytes, or a negative error number; unsent frames stay committed. */
+  drain(): number;
+  /** Sends one run of messages by copy. Returns bytes, or a negative error number. */
+  send(messages: Uint8Array): number;
+  /** Messages that the socket had no room for, as the kernel counts them; undefined where it does not say. */
+  drops(): number | undefined;
+  setOption(level: number, option: number, value: number): void;
+  addMembership(group: number): void;
+  dropMembership(group: number): void;
+  /** Names what is called while `resume`d and something waits. */
+  onReadable(callback: () => void): void;
+  resume(): void;
+  pause(): void;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/** Something that opens transports of its own, such as the memory transport of `@nlring/netlink/testing`. */
+export interface TransportProvider {
+  open(request: TransportRequest): Transport;
+}
