@@ -1,6 +1,6 @@
 import { errnoName } from "./errno.js";
 
-const MARKER: unique symbol = Symbol.for("@nlring/netlink.NetlinkError") as never;
+const MARKER: unique symbol = Symbol.for("@nlring/netlink.NetlinkError");
 
 export interface NetlinkErrorDetails {
   readonly code: string;

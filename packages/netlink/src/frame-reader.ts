@@ -182,7 +182,8 @@ export class FrameReader implements FrameKeeper {
     const next = offset + align(length);
     const last = next >= this.#end;
     this.#offset = last ? this.#end : next;
-    if (!last && this.#frame !== OWN_MEMORY) this.#references[this.#frame] = (this.#references[this.#frame] ?? 0) + 1;
+    if (!last && this.#frame !== OWN_MEMORY)
+      this.#references[this.#frame] = (this.#references[this.#frame] ?? 0) + 1;
     return new Message(
       this,
       this.#frame,

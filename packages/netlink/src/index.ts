@@ -15,6 +15,7 @@ export {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from "./abi.js";
+export { errorNumber } from "./acknowledgement.js";
 export { AttributeReader } from "./attribute.js";
 export { errnoName } from "./errno.js";
 export {
@@ -30,10 +31,21 @@ export {
   SystemError,
   TransportError,
 } from "./errors.js";
-export { errorNumber } from "./acknowledgement.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
 export type { TransportChoice } from "./open-transport.js";
-export { NetlinkSocket, type Outgoing, type RequestOptions, type SocketOptions, type SocketStatistics } from "./socket.js";
-export type { RingOptions, Transport, TransportKind, TransportProvider, TransportRequest } from "./transport.js";
+export {
+  NetlinkSocket,
+  type Outgoing,
+  type RequestOptions,
+  type SocketOptions,
+  type SocketStatistics,
+} from "./socket.js";
+export type {
+  RingOptions,
+  Transport,
+  TransportKind,
+  TransportProvider,
+  TransportRequest,
+} from "./transport.js";

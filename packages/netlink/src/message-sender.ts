@@ -33,7 +33,10 @@ export class MessageSender {
       this.#large = MessageWriter.growing();
       return this.#large.begin(type, flags | NLM_F_REQUEST, 0, portId);
     }
-    if (this.#frame !== NO_FRAME && this.#writer.position + needed > tx.payloadOffset(this.#frame) + tx.capacity) {
+    if (
+      this.#frame !== NO_FRAME &&
+      this.#writer.position + needed > tx.payloadOffset(this.#frame) + tx.capacity
+    ) {
       this.#closeFrame();
     }
     if (this.#frame === NO_FRAME) this.#openFrame();
@@ -105,7 +108,11 @@ export class MessageSender {
       const sent = this.#transport.drain();
       frame = tx.reserve();
       if (frame === NO_FRAME) {
-        throw new SystemError("sendmsg", sent, "the kernel takes no messages now and every TX frame waits; try again");
+        throw new SystemError(
+          "sendmsg",
+          sent,
+          "the kernel takes no messages now and every TX frame waits; try again",
+        );
       }
     }
     const offset = tx.payloadOffset(frame);

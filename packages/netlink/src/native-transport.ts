@@ -102,7 +102,9 @@ function systemError(error: unknown): { code: string; errno: number } | undefine
 }
 
 /** Tries to map the kernel's own rings on a socket of their own; the reason why not, or undefined where it can. */
-function refusedKernelRing(request: TransportRequest): { error: unknown; code: string; errno: number | undefined } | undefined {
+function refusedKernelRing(
+  request: TransportRequest,
+): { error: unknown; code: string; errno: number | undefined } | undefined {
   const probe = new (loadNative().Socket)(request.protocol, request.namespace);
   try {
     probe.mapKernelRing(request.rx, request.tx);

@@ -7,7 +7,9 @@ export type TransportChoice = "auto" | "kernel-ring" | "user-ring" | TransportPr
 export async function openTransport(request: TransportRequest, choice: TransportChoice): Promise<Transport> {
   if (typeof choice === "object") return choice.open(request);
   if (choice !== "auto" && choice !== "kernel-ring" && choice !== "user-ring") {
-    throw new TransportError(`unknown transport "${String(choice)}": use "auto", "kernel-ring" or "user-ring"`);
+    throw new TransportError(
+      `unknown transport "${String(choice)}": use "auto", "kernel-ring" or "user-ring"`,
+    );
   }
   // Loaded on first use: who only reads and writes messages, or uses the memory transport, needs no native code.
   const { openNativeTransport } = await import("./native-transport.js");

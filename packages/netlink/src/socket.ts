@@ -103,7 +103,10 @@ export class NetlinkSocket {
     const transport = await openTransport(
       {
         protocol,
-        rx: planRing({ frameSize: ring?.frameSize ?? RX_FRAME_SIZE, frameCount: ring?.frameCount ?? RX_FRAME_COUNT }),
+        rx: planRing({
+          frameSize: ring?.frameSize ?? RX_FRAME_SIZE,
+          frameCount: ring?.frameCount ?? RX_FRAME_COUNT,
+        }),
         tx: planRing({ frameSize: TX_FRAME_SIZE, frameCount: TX_FRAME_COUNT }),
         namespace: options.namespace,
       },
@@ -150,7 +153,10 @@ export class NetlinkSocket {
 
   /** What was received and lost so far. */
   get statistics(): SocketStatistics {
-    return { ...this.#frames.statistics, drops: this.#closed === undefined ? this.#transport.drops() : undefined };
+    return {
+      ...this.#frames.statistics,
+      drops: this.#closed === undefined ? this.#transport.drops() : undefined,
+    };
   }
 
   /** Joins a multicast group, by number. Its messages reach the socket's reader. */

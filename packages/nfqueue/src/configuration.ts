@@ -38,7 +38,11 @@ function writeCommand(writer: MessageWriter, command: number): void {
 }
 
 /** Binds the queue to the socket and configures it, in one message: no packet is queued half configured. */
-export async function bindQueue(socket: NetlinkSocket, queue: number, configuration: QueueConfiguration): Promise<void> {
+export async function bindQueue(
+  socket: NetlinkSocket,
+  queue: number,
+  configuration: QueueConfiguration,
+): Promise<void> {
   const { copyRange, queueMaxLength, gso, failOpen } = configuration;
   try {
     await socket.request({

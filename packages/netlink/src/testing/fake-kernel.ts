@@ -1,4 +1,13 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGERR_ATTR_MSG } from "../abi.js";
+import {
+  align,
+  HOST_IS_LITTLE_ENDIAN,
+  NLM_F_ACK,
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+  NLMSGERR_ATTR_MSG,
+} from "../abi.js";
 import { Message, OWN_MEMORY } from "../message.js";
 import { MessageWriter } from "../message-writer.js";
 import type { Transport, TransportProvider, TransportRequest } from "../transport.js";

@@ -1,0 +1,98 @@
+import { FrameHeader, FrameStatus, type RingGeometry } from "./abi.js";
+import { RingError } from "./errors.js";
+import { FrameTable } from "./frame-table.js";
+
+const NONE = -1;
+const EINVAL = -22;
+/** (uid_t)-1: nobody's. The ids are known in a kernel ring only, and 0 would say root. */
+const UNKNOWN_ID = 0xffff_ffff;
+
+/** Where a message comes from. */
+export interface MessageSource {
+  /** 0 or undefined is the kernel. */
+  readonly senderPort?: number | undefined;
+  /** Multicast group by number; 0 or undefined for none. */
+  readonly group?: number | undefined;
+}
+
+/** The producer's side of an RX ring, as the kernel has it: fills frames strictly in ring order, passing over held ones. */
+export class RxFiller {
+  readonly #frames: FrameTable;
+  #head = 0;
+
+  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
+    this.#frames = new FrameTable(memory, byteOffset, geometry);
+  }
+
+  /**
+   * Puts a message into the next free frame. "copy" where it is larger than a frame: the frame only stands for it, and the caller keeps the
+   * message for the reader to fetch, in the order of these frames. "full" where the frame at the head is not free.
+   */
+  deliver(message: Uint8Array, source: MessageSource = {}): "valid" | "copy" | "full" {
+    const frames = this.#frames;
+    let frame = this.#head;
+    let seen = 0;
+    while (frames.status(frame) === FrameStatus.skip && seen < frames.geometry.frameCount) {
+      frame = frames.next(frame);
+      seen++;
+    }
+    if (frames.status(frame) !== FrameStatus.unused) return "full";
+    const fits = message.length <= frames.capacity;
+    if (fits) frames.bytes.set(message, frames.payload(frame));
+    frames.setField(frame, FrameHeader.length, message.length);
+    frames.setField(frame, FrameHeader.group, source.group ?? 0);
+    frames.setField(frame, FrameHeader.sender, source.senderPort ?? 0);
+    frames.setField(frame, FrameHeader.uid, UNKNOWN_ID);
+    frames.setField(frame, FrameHeader.gid, UNKNOWN_ID);
+    this.#head = frames.next(frame);
+    frames.setStatus(frame, fits ? FrameStatus.valid : FrameStatus.copy);
+    return fits ? "valid" : "copy";
+  }
+}
+
+/** The consumer's side of a TX ring, as the kernel has it: takes filled frames strictly in ring order. */
+export class TxDrainer {
+  readonly #frames: FrameTable;
+  #head = 0;
+
+  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
+    this.#frames = new FrameTable(memory, byteOffset, geometry);
+  }
+
+  /**
+   * The frame at the head where it is filled, else -1. Throws RingError ERR_FRAME_LENGTH for a length that leaves the frame, which stops the ring
+   * until its writer mends that very frame, as in the kernel.
+   */
+  next(): number {
+    const frame = this.#head;
+    if (this.#frames.status(frame) !== FrameStatus.valid) return NONE;
+    const length = this.#frames.length(frame);
+    if (length > this.#frames.capacity) {
+      throw new RingError(
+        `frame ${frame} says ${length} bytes and holds ${this.#frames.capacity}`,
+        "ERR_FRAME_LENGTH",
+        EINVAL,
+      );
+    }
+    return frame;
+  }
+
+  /** Bytes of payload. */
+  length(frame: number): number {
+    return Math.min(this.#frames.length(frame), this.#frames.capacity);
+  }
+
+  /** Absolute offset of the frame's payload. */
+  payloadOffset(frame: number): number {
+    return this.#frames.payload(frame);
+  }
+
+  /** Gives the frame at the head back to the writer. */
+  release(frame: number): void {
+    if (frame !== this.#head) {
+      throw new RingError(`frame ${frame} is not the one at the head`, "ERR_FRAME_NOT_TAKEN");
+    }
+    this.#head = this.#frames.next(frame);
+    this.#frames.setStatus(frame, FrameStatus.unused);
+  }
+}
