@@ -69,6 +69,10 @@ class UserRing implements Transport {
     this.#socket.dropMembership(group);
   }
 
+  gracePeriod(): Promise<void> {
+    return loadNative().gracePeriod();
+  }
+
   onReadable(callback: () => void): void {
     this.#socket.onReadable(callback);
   }

@@ -265,6 +265,14 @@ export class NetlinkSocket {
     if (this.#closed === undefined) this.#sender.flush();
   }
 
+  /**
+   * Resolves when every processor has left what it was doing in the kernel, best effort: a packet that still ran through rules
+   * that were deleted before has done so by then, and is in its queue. It takes some 10 ms.
+   */
+  gracePeriod(): Promise<void> {
+    return this.#transport.gracePeriod();
+  }
+
   /** Keeps the process alive while the socket waits for messages (the default). */
   ref(): this {
     this.#transport.ref();

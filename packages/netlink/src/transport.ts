@@ -50,6 +50,8 @@ export interface Transport {
   setOption(level: number, option: number, value: number): void;
   addMembership(group: number): void;
   dropMembership(group: number): void;
+  /** Resolves when every processor has left what it was doing in the kernel (an RCU grace period). */
+  gracePeriod(): Promise<void>;
   /** Names what is called while `resume`d and something waits. */
   onReadable(callback: () => void): void;
   resume(): void;

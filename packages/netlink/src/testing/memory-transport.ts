@@ -140,6 +140,10 @@ export class MemoryTransport implements Transport {
     this.#groups.delete(group);
   }
 
+  gracePeriod(): Promise<void> {
+    return Promise.resolve();
+  }
+
   onReadable(callback: () => void): void {
     this.#callback = callback;
   }

@@ -1,0 +1,19 @@
+export {
+  PacketDecidedError,
+  PermissionError,
+  QueueClosedError,
+  QueueInUseError,
+  QueueUnsupportedError,
+  RuleError,
+} from "./errors.js";
+export type { Family, Hook, Packet, Verdict, VerdictOptions } from "./packet.js";
+export {
+  NfQueue,
+  type PacketHandler,
+  type QueueEvents,
+  type QueueOptions,
+  type QueueStatistics,
+} from "./queue.js";
+export type { Rule } from "./rule.js";
+export type { QueueStatement } from "./rules/expressions.js";
+export type { Match } from "./rules/match.js";
