@@ -83,6 +83,8 @@ async function build() {
       ...["-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-pthread"],
       ...["-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type", "-Wno-unused-parameter"],
       ...["-DNAPI_VERSION=8", "-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "-DNODE_ADDON_API_DISABLE_DEPRECATED"],
+      // Where an error can no longer be thrown because the thread ends, node-addon-api ends the process otherwise.
+      "-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
       ...["-DNODE_GYP_MODULE_NAME=nlring", "-isystem", headers, "-isystem", addonApi],
       ...(process.env.CXXFLAGS ?? "").split(" ").filter(Boolean),
     ];

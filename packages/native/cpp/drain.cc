@@ -42,7 +42,7 @@ int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vec
     while (count < kDrainLimit && count < ring->frame_count() && ring->Status(frame) == kValid) {
       const uint32_t length = ring->Header(frame)->length;
       // Messages lie one behind the other in the send, each at a multiple of 4.
-      if (length == 0 || length > ring->capacity() || length % 4 != 0) {
+      if (length > ring->capacity() || length % 4 != 0) {
         refused = -EINVAL;
         break;
       }

@@ -14,7 +14,7 @@ constexpr uint32_t kDrainLimit = 1024;
 // The consumer's side of a TX ring: sends all consecutive VALID frames from its head to the kernel, gathered
 // in as few calls as the send buffer (SO_SNDBUF, bytes) allows, and gives them back. Returns bytes sent, or a
 // negative error number; frames that were not sent stay VALID. As in the kernel, a frame with an impossible
-// length stops the ring with -EINVAL and stays as it is.
+// length stops the ring with -EINVAL and stays as it is, and an empty one is given back unsent.
 int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vectors);
 
 // Lets the kernel send the VALID frames of its own ring: a send with one NULL iovec.

@@ -29,7 +29,9 @@ int EnterAndOpen(const OpenRequest& request, const char** syscall) {
   int descriptor = request.where->descriptor;
   if (!request.where->path.empty()) {
     *syscall = "open";
-    descriptor = open(request.where->path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Non-blocking: a path that is a pipe by mistake must not hold the JavaScript thread, which waits for
+    // this one.
+    descriptor = open(request.where->path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (descriptor < 0) return -errno;
   }
   *syscall = "setns";

@@ -4,13 +4,31 @@
 
 namespace nlring {
 
-Readiness::Readiness(Napi::Env env, Napi::Object receiver, Napi::Function callback)
-    : env_(env), callback_(Napi::Persistent(callback)), context_(env, "nlring:readable", receiver) {}
+namespace {
 
-std::unique_ptr<Readiness> Readiness::Watch(Napi::Env env, int descriptor, Napi::Object receiver,
+bool Hold(napi_env env, napi_value receiver, napi_value callback) {
+  napi_value symbol = nullptr;
+  if (napi_create_symbol(env, nullptr, &symbol) != napi_ok) return false;
+  const napi_property_descriptor property = {nullptr, symbol,   nullptr,      nullptr,
+                                             nullptr, callback, napi_default, nullptr};
+  return napi_define_properties(env, receiver, 1, &property) == napi_ok;
+}
+
+}  // namespace
+
+Readiness::Readiness(Napi::Env env, Handle* handle, Napi::Object receiver, Napi::Function callback)
+    : env_(env),
+      handle_(handle),
+      callback_(Napi::Weak(callback)),
+      context_(env, "nlring:readable", receiver) {}
+
+std::shared_ptr<Readiness> Readiness::Watch(Napi::Env env, int descriptor, Napi::Object receiver,
                                             Napi::Function callback) {
   uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
+  if (!Hold(env, receiver, callback) || napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    ThrowError(env, "ERR_INVALID_STATE", "the socket cannot be watched: it is frozen, or its thread ends");
+    return nullptr;
+  }
   auto* handle = new Handle{};
   const int failed = uv_poll_init(loop, &handle->poll, descriptor);
   if (failed != 0) {
@@ -18,25 +36,29 @@ std::unique_ptr<Readiness> Readiness::Watch(Napi::Env env, int descriptor, Napi:
     ThrowSystemError(env, "uv_poll_init", -failed);
     return nullptr;
   }
-  std::unique_ptr<Readiness> readiness(new Readiness(env, receiver, callback));
   handle->poll.data = handle;
-  handle->owner = readiness.get();
-  readiness->handle_ = handle;
+  // Without the hook a worker that ends would abort the process.
   if (napi_add_async_cleanup_hook(env, OnEnvironmentEnd, handle, &handle->hook) != napi_ok) {
-    // Without the hook a worker that ends would abort the process.
     handle->hook = nullptr;
+    CloseHandle(handle);
+    ThrowError(env, "ERR_INVALID_STATE", "the socket cannot be watched: its thread ends");
     return nullptr;
   }
+  std::shared_ptr<Readiness> readiness(new Readiness(env, handle, receiver, callback));
+  handle->owner = readiness.get();
   return readiness;
 }
 
-Readiness::~Readiness() {
+Readiness::~Readiness() { Close(); }
+
+void Readiness::Close() {
   if (handle_ == nullptr) return;
   handle_->owner = nullptr;
-  Close(handle_);
+  CloseHandle(handle_);
+  handle_ = nullptr;
 }
 
-void Readiness::Close(Handle* handle) {
+void Readiness::CloseHandle(Handle* handle) {
   if (uv_is_closing(reinterpret_cast<uv_handle_t*>(&handle->poll))) return;
   uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), [](uv_handle_t* closed) {
     auto* self = static_cast<Handle*>(closed->data);
@@ -49,7 +71,7 @@ void Readiness::OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* data) {
   auto* handle = static_cast<Handle*>(data);
   if (handle->owner != nullptr) handle->owner->handle_ = nullptr;
   handle->owner = nullptr;
-  Close(handle);
+  CloseHandle(handle);
 }
 
 int Readiness::Start() {
@@ -71,22 +93,29 @@ void Readiness::Unreference() {
 void Readiness::OnPoll(uv_poll_t* poll, int status, int) {
   Readiness* owner = static_cast<Handle*>(poll->data)->owner;
   if (owner == nullptr) return;
+  const Napi::HandleScope scope(owner->env_);
+  // The callback may close the socket, whose hold on this object then ends in the middle of the call.
+  const std::shared_ptr<Readiness> kept = owner->shared_from_this();
   // An error that is pending on the socket (ENOBUFS) comes as UV_EBADF, and libuv has stopped watching then.
   // The reader's next fill collects the error, so the socket counts as readable.
-  if (status < 0) owner->Start();
-  owner->Call();
+  if (status < 0) kept->Start();
+  kept->Call();
 }
 
 void Readiness::Call() {
-  const Napi::Env env = env_;
-  Napi::HandleScope scope(env);
+  const Napi::Function callback = callback_.Value();
   napi_value result = nullptr;
-  const napi_status status =
-      napi_make_callback(env, context_, env.Global(), callback_.Value(), 0, nullptr, &result);
-  // This object may be gone: the callback may have closed the socket.
-  if (status != napi_pending_exception) return;
+  if (callback.IsEmpty() || napi_make_callback(env_, context_, env_.Global(), callback, 0, nullptr,
+                                               &result) != napi_pending_exception) {
+    return;
+  }
+  // None is pending where the call was refused because the environment ends.
+  bool thrown = false;
   napi_value exception = nullptr;
-  if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+  if (napi_is_exception_pending(env_, &thrown) == napi_ok && thrown &&
+      napi_get_and_clear_last_exception(env_, &exception) == napi_ok) {
+    napi_fatal_exception(env_, exception);
+  }
 }
 
 }  // namespace nlring

@@ -12,10 +12,11 @@ namespace nlring {
 // The uv_poll_t lives on the heap until its close callback: an environment that ends (a terminated worker,
 // process.exit) closes it in an asynchronous cleanup hook, since libuv aborts the process over a handle that
 // is left open.
-class Readiness {
+class Readiness : public std::enable_shared_from_this<Readiness> {
  public:
-  // Null with an exception pending where libuv refuses.
-  static std::unique_ptr<Readiness> Watch(Napi::Env env, int descriptor, Napi::Object receiver,
+  // The function is held by `receiver`, not by this object: two that know each other can then be collected
+  // together while nothing is watched. Null with an exception pending where libuv refuses.
+  static std::shared_ptr<Readiness> Watch(Napi::Env env, int descriptor, Napi::Object receiver,
                                           Napi::Function callback);
   ~Readiness();
   Readiness(const Readiness&) = delete;
@@ -26,6 +27,8 @@ class Readiness {
   void Stop();
   void Reference();
   void Unreference();
+  // Must come before the descriptor is closed, which libuv still has in its epoll set.
+  void Close();
 
  private:
   struct Handle {
@@ -34,14 +37,14 @@ class Readiness {
     napi_async_cleanup_hook_handle hook;
   };
 
-  Readiness(Napi::Env env, Napi::Object receiver, Napi::Function callback);
+  Readiness(Napi::Env env, Handle* handle, Napi::Object receiver, Napi::Function callback);
   static void OnPoll(uv_poll_t* poll, int status, int events);
   static void OnEnvironmentEnd(napi_async_cleanup_hook_handle hook, void* data);
-  static void Close(Handle* handle);
+  static void CloseHandle(Handle* handle);
   void Call();
 
   Napi::Env env_;
-  Handle* handle_ = nullptr;
+  Handle* handle_;
   Napi::FunctionReference callback_;
   Napi::AsyncContext context_;
 };

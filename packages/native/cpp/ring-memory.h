@@ -29,12 +29,14 @@ struct RingGeometry {
   uint32_t frame_size;
   uint32_t frame_count;
 
-  size_t Length() const { return static_cast<size_t>(block_size) * block_count; }
+  // Cannot wrap: two factors of 32 bits.
+  uint64_t Length() const { return static_cast<uint64_t>(block_size) * block_count; }
 };
 
-// Reads { blockSize, blockCount, frameSize, frameCount } and checks that every frame lies inside the ring. On
-// wrong numbers throws and returns false.
-bool ReadGeometry(Napi::Env env, Napi::Value value, RingGeometry* geometry);
+// Reads the two ring geometries of a call and checks that every frame lies inside its ring, and both rings
+// inside one ArrayBuffer. On wrong numbers throws and returns false. Runs the caller's getters, which may do
+// anything: check the state of the socket afterwards.
+bool ReadGeometries(const Napi::CallbackInfo& info, RingGeometry* rx, RingGeometry* tx);
 
 // One side of one ring inside a mapping, and the frame where that side goes on.
 class Ring {
@@ -87,17 +89,20 @@ class RingMemory {
 
   uint8_t* base() const { return base_; }
 
-  // Puts empty pages in the place of the mapping: a kernel ring is released, and views of it read zeros.
-  void Replace();
+  // Puts empty pages in the place of what is mapped: a kernel ring is released, and views that are left read
+  // zeros.
+  void Release();
 
   // An ArrayBuffer over the memory. Empty with an exception pending where the runtime refuses external
   // memory.
   static Napi::Value ToArrayBuffer(Napi::Env env, const std::shared_ptr<RingMemory>& memory);
 
  private:
-  RingMemory(uint8_t* base, size_t length) : base_(base), length_(length) {}
+  enum class Kind { kAnonymous, kSocket };
+  RingMemory(uint8_t* base, size_t length, Kind kind) : base_(base), length_(length), kind_(kind) {}
   uint8_t* base_;
   size_t length_;
+  Kind kind_;
 };
 
 }  // namespace nlring

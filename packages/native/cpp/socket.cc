@@ -59,6 +59,10 @@ bool ReadNamespace(Napi::Env env, Napi::Value value, NetworkNamespace* where) {
     ThrowSystemError(env, "open", ENOENT);
     return false;
   }
+  if (!value.IsNumber()) {
+    ThrowTypeError(env, "namespace must be a path or a descriptor");
+    return false;
+  }
   int64_t descriptor = 0;
   if (!ReadInteger(env, value, "namespace", 0, INT_MAX, &descriptor)) return false;
   where->descriptor = static_cast<int>(descriptor);
@@ -70,13 +74,13 @@ bool ReadBytes(Napi::Env env, Napi::Value value, uint8_t** bytes, size_t* length
     // The engine's own call, since the memory may be a SharedArrayBuffer's.
     void* data = nullptr;
     if (napi_get_typedarray_info(env, value, nullptr, length, &data, nullptr, nullptr) == napi_ok) {
-      *bytes = static_cast<uint8_t*>(data);
+      // One NULL vector would have a kernel ring sent instead of an empty message.
+      static uint8_t empty;
+      *bytes = data == nullptr ? &empty : static_cast<uint8_t*>(data);
       return true;
     }
   }
-  Napi::TypeError error = Napi::TypeError::New(env, "the message must be a Uint8Array");
-  error.Set("code", Napi::String::New(env, "ERR_INVALID_ARG_TYPE"));
-  error.ThrowAsJavaScriptException();
+  ThrowTypeError(env, "the message must be a Uint8Array");
   return false;
 }
 
@@ -113,6 +117,8 @@ Napi::Function Socket::Define(Napi::Env env) {
 
 Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) {
   const Napi::Env env = info.Env();
+  // Not wrapped: the environment ends, and nothing would close the descriptor.
+  if (IsEmpty()) return;
   int64_t protocol = 0;
   NetworkNamespace where;
   if (!ReadInteger(env, info[0], "protocol", 0, 255, &protocol) || !ReadNamespace(env, info[1], &where))
@@ -130,9 +136,7 @@ Socket::~Socket() { ReleaseAll(); }
 
 bool Socket::CheckOpen(Napi::Env env) {
   if (descriptor_ >= 0) return true;
-  Napi::Error error = Napi::Error::New(env, "the socket is closed");
-  error.Set("code", Napi::String::New(env, "ERR_SOCKET_CLOSED"));
-  error.ThrowAsJavaScriptException();
+  ThrowError(env, "ERR_SOCKET_CLOSED", "the socket is closed");
   return false;
 }
 
@@ -204,7 +208,10 @@ Napi::Value Socket::SetOption(const Napi::CallbackInfo& info) {
   if (setsockopt(descriptor_, static_cast<int>(level), static_cast<int>(option), &number, sizeof(number)) !=
       0) {
     ThrowSystemError(env, "setsockopt", errno, OptionName(static_cast<int>(level), static_cast<int>(option)));
+    return env.Undefined();
   }
+  // It may have been the send buffer, which bounds what a drain gathers.
+  if (level == SOL_SOCKET && kind_ == RingKind::kUser) ReadSendBuffer(env);
   return env.Undefined();
 }
 
@@ -264,17 +271,18 @@ Napi::Value Socket::Drops(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, values[SK_MEMINFO_DROPS]);
 }
 
+bool Socket::ReadSendBuffer(Napi::Env env) {
+  socklen_t length = sizeof(send_buffer_);
+  if (getsockopt(descriptor_, SOL_SOCKET, SO_SNDBUF, &send_buffer_, &length) == 0) return true;
+  ThrowSystemError(env, "getsockopt", errno, "SO_SNDBUF");
+  return false;
+}
+
 Napi::Value Socket::MapUserRing(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   RingGeometry rx;
   RingGeometry tx;
-  if (!CheckOpen(env) || !CheckUnmapped(env) || !ReadGeometry(env, info[0], &rx) ||
-      !ReadGeometry(env, info[1], &tx)) {
-    return env.Undefined();
-  }
-  socklen_t length = sizeof(send_buffer_);
-  if (getsockopt(descriptor_, SOL_SOCKET, SO_SNDBUF, &send_buffer_, &length) != 0) {
-    ThrowSystemError(env, "getsockopt", errno, "SO_SNDBUF");
+  if (!ReadGeometries(info, &rx, &tx) || !CheckOpen(env) || !CheckUnmapped(env) || !ReadSendBuffer(env)) {
     return env.Undefined();
   }
   std::shared_ptr<RingMemory> memory = RingMemory::MapAnonymous(rx.Length() + tx.Length());
@@ -299,30 +307,36 @@ bool Socket::SetRing(Napi::Env env, int option, const char* name, const RingGeom
   return false;
 }
 
+void Socket::RemoveRings() {
+  const RingGeometry none = {};
+  setsockopt(descriptor_, SOL_NETLINK, kRxRing, &none, sizeof(none));
+  setsockopt(descriptor_, SOL_NETLINK, kTxRing, &none, sizeof(none));
+}
+
 Napi::Value Socket::MapKernelRing(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   RingGeometry rx;
   RingGeometry tx;
-  if (!CheckOpen(env) || !CheckUnmapped(env) || !ReadGeometry(env, info[0], &rx) ||
-      !ReadGeometry(env, info[1], &tx)) {
-    return env.Undefined();
-  }
-  const RingGeometry none = {};
+  if (!ReadGeometries(info, &rx, &tx) || !CheckOpen(env) || !CheckUnmapped(env)) return env.Undefined();
   if (!SetRing(env, kRxRing, "NETLINK_RX_RING", rx)) return env.Undefined();
   if (!SetRing(env, kTxRing, "NETLINK_TX_RING", tx)) {
-    setsockopt(descriptor_, SOL_NETLINK, kRxRing, &none, sizeof(none));
+    RemoveRings();
     return env.Undefined();
   }
   std::shared_ptr<RingMemory> memory = RingMemory::MapSocket(descriptor_, rx.Length() + tx.Length());
   if (memory == nullptr) {
     const int failed = errno;
-    setsockopt(descriptor_, SOL_NETLINK, kRxRing, &none, sizeof(none));
-    setsockopt(descriptor_, SOL_NETLINK, kTxRing, &none, sizeof(none));
+    RemoveRings();
     ThrowSystemError(env, "mmap", failed);
     return env.Undefined();
   }
   const Napi::Value buffer = RingMemory::ToArrayBuffer(env, memory);
-  if (buffer.IsEmpty()) return env.Undefined();
+  if (buffer.IsEmpty()) {
+    // The kernel keeps a ring for as long as it is mapped.
+    memory.reset();
+    RemoveRings();
+    return env.Undefined();
+  }
   memory_ = std::move(memory);
   buffer_ = Napi::Persistent(buffer.As<Napi::ArrayBuffer>());
   kind_ = RingKind::kKernel;
@@ -330,12 +344,17 @@ Napi::Value Socket::MapKernelRing(const Napi::CallbackInfo& info) {
 }
 
 void Socket::KeepSpilled(Napi::Env env, const SpilledMessage& message) {
-  // The engine gives up the process where it has no memory for this; a message is some 100 KB at the most.
-  Napi::ArrayBuffer joined = Napi::ArrayBuffer::New(env, message.head_length + message.rest_length);
-  auto* bytes = static_cast<uint8_t*>(joined.Data());
+  void* memory = nullptr;
+  napi_value joined = nullptr;
+  // Fails only where the environment ends, and nobody will ask for the message. Where there is no memory for
+  // it (some 300 KB at the most) the engine gives up the process.
+  if (napi_create_arraybuffer(env, message.head_length + message.rest_length, &memory, &joined) != napi_ok) {
+    return;
+  }
+  auto* bytes = static_cast<uint8_t*>(memory);
   memcpy(bytes, message.head, message.head_length);
   memcpy(bytes + message.head_length, message.rest, message.rest_length);
-  copied_.push_back(Napi::Persistent(joined));
+  copied_.push_back(Napi::Persistent(Napi::ArrayBuffer(env, joined)));
 }
 
 Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
@@ -344,6 +363,7 @@ Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
   if (kind_ != RingKind::kUser) return Napi::Number::New(env, -EOPNOTSUPP);
   int64_t limit = 0;
   if (!ReadInteger(env, info[0], "limit", 1, INT_MAX, &limit)) return env.Undefined();
+  const Napi::HandleScope scope(env);
   Filler filler(descriptor_, &rx_, &env.GetInstanceData<AddonData>()->scratch);
   const int filled = filler.Fill(static_cast<uint32_t>(limit),
                                  [&](const SpilledMessage& message) { KeepSpilled(env, message); });
@@ -380,8 +400,8 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   if (!ReadBytes(env, info[0], &bytes, &length)) return env.Undefined();
   int64_t port_id = 0;
   int64_t groups = 0;
-  if (info.Length() > 1 && (!ReadInteger(env, info[1], "portId", 0, kLargestUint32, &port_id) ||
-                            !ReadInteger(env, info[2], "groups", 0, kLargestUint32, &groups))) {
+  if ((!info[1].IsUndefined() && !ReadInteger(env, info[1], "portId", 0, kLargestUint32, &port_id)) ||
+      (!info[2].IsUndefined() && !ReadInteger(env, info[2], "groups", 0, kLargestUint32, &groups))) {
     return env.Undefined();
   }
   const int64_t sent =
@@ -425,9 +445,7 @@ Napi::Value Socket::OnReadable(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!CheckOpen(env)) return env.Undefined();
   if (!info[0].IsFunction()) {
-    Napi::TypeError error = Napi::TypeError::New(env, "the callback must be a function");
-    error.Set("code", Napi::String::New(env, "ERR_INVALID_ARG_TYPE"));
-    error.ThrowAsJavaScriptException();
+    ThrowTypeError(env, "the callback must be a function");
     return env.Undefined();
   }
   if (readiness_ != nullptr) {
@@ -435,6 +453,7 @@ Napi::Value Socket::OnReadable(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   readiness_ = Readiness::Watch(env, descriptor_, Value(), info[0].As<Napi::Function>());
+  if (readiness_ != nullptr && !referenced_) readiness_->Unreference();
   return env.Undefined();
 }
 
@@ -462,11 +481,13 @@ Napi::Value Socket::Pause(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Socket::Reference(const Napi::CallbackInfo& info) {
+  referenced_ = true;
   if (readiness_ != nullptr) readiness_->Reference();
   return info.Env().Undefined();
 }
 
 Napi::Value Socket::Unreference(const Napi::CallbackInfo& info) {
+  referenced_ = false;
   if (readiness_ != nullptr) readiness_->Unreference();
   return info.Env().Undefined();
 }
@@ -477,7 +498,7 @@ Napi::Value Socket::Close(const Napi::CallbackInfo& info) {
   Pause(info);
   if (!buffer_.IsEmpty()) {
     const Napi::ArrayBuffer buffer = buffer_.Value();
-    memory_->Replace();
+    memory_->Release();
     // Views that are left then have length 0. Some engines refuse to detach a marked buffer: zero pages
     // remain.
     if (!buffer.IsEmpty()) napi_detach_arraybuffer(env, buffer);
@@ -487,12 +508,12 @@ Napi::Value Socket::Close(const Napi::CallbackInfo& info) {
 }
 
 void Socket::ReleaseAll() {
-  // The handle before its descriptor: libuv still has the descriptor in its epoll set.
+  if (readiness_ != nullptr) readiness_->Close();
   readiness_.reset();
   buffer_.Reset();
   if (memory_ != nullptr) {
     // A mapping of the socket would keep it open, and its queue bound, until the buffer is collected.
-    memory_->Replace();
+    memory_->Release();
     memory_.reset();
   }
   copied_.clear();

@@ -56,7 +56,9 @@ class Socket : public Napi::ObjectWrap<Socket> {
   bool CheckUnmapped(Napi::Env env);
   void KeepSpilled(Napi::Env env, const SpilledMessage& message);
   Napi::Value ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name);
+  bool ReadSendBuffer(Napi::Env env);
   bool SetRing(Napi::Env env, int option, const char* name, const RingGeometry& geometry);
+  void RemoveRings();
   void ReleaseAll();
 
   int descriptor_ = -1;
@@ -67,8 +69,9 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Ring tx_;
   int send_buffer_ = 0;
   std::deque<Napi::Reference<Napi::ArrayBuffer>> copied_;
-  std::unique_ptr<Readiness> readiness_;
+  std::shared_ptr<Readiness> readiness_;
   bool resumed_ = false;
+  bool referenced_ = true;
   uint32_t sender_port_ = 0;
   uint32_t group_ = 0;
 };

@@ -4,54 +4,83 @@
 
 #include <cerrno>
 #include <cmath>
-#include <string>
 
 namespace nlring {
 
 namespace {
 
+using CreateError = napi_status (*)(napi_env env, napi_value code, napi_value message, napi_value* result);
+
 std::string ErrorName(int error_number) {
   // libuv calls it ENOTSUP, which is the same number on Linux; netlink's documents say EOPNOTSUPP.
   if (error_number == EOPNOTSUPP) return "EOPNOTSUPP";
-  const std::string name = uv_err_name(-error_number);
+  char text[64];
+  const std::string name = uv_err_name_r(-error_number, text, sizeof(text));
   return name.rfind("Unknown", 0) == 0 ? "E" + std::to_string(error_number) : name;
 }
 
-void ThrowArgumentError(Napi::Env env, Napi::Error error, const char* code) {
-  error.Set("code", Napi::String::New(env, code));
-  error.ThrowAsJavaScriptException();
+napi_value ToString(napi_env env, const std::string& text) {
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &result);
+  return result;
+}
+
+// Null where the environment refuses.
+napi_value MakeError(napi_env env, CreateError create, const std::string& code, const std::string& message) {
+  napi_value error = nullptr;
+  create(env, ToString(env, code), ToString(env, message), &error);
+  return error;
+}
+
+void Throw(napi_env env, napi_value error) {
+  if (error != nullptr) napi_throw(env, error);
 }
 
 }  // namespace
 
-void ThrowSystemError(Napi::Env env, const char* syscall, int error_number, const char* option) {
+void ThrowSystemError(napi_env env, const char* syscall, int error_number, const char* option) {
+  const Napi::HandleScope scope(env);
   const std::string name = ErrorName(error_number);
-  std::string message = std::string(syscall);
+  std::string message = syscall;
   if (option != nullptr) message += std::string(" ") + option;
-  message += ": " + name + ", " + uv_strerror(-error_number);
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, name));
-  error.Set("errno", Napi::Number::New(env, -error_number));
-  error.Set("syscall", Napi::String::New(env, syscall));
-  if (option != nullptr) error.Set("option", Napi::String::New(env, option));
-  error.ThrowAsJavaScriptException();
+  char text[128];
+  message += ": " + name + ", " + uv_strerror_r(-error_number, text, sizeof(text));
+  const napi_value error = MakeError(env, napi_create_error, name, message);
+  if (error == nullptr) return;
+  napi_value number = nullptr;
+  napi_create_int32(env, -error_number, &number);
+  napi_set_named_property(env, error, "errno", number);
+  napi_set_named_property(env, error, "syscall", ToString(env, syscall));
+  if (option != nullptr) napi_set_named_property(env, error, "option", ToString(env, option));
+  Throw(env, error);
+}
+
+void ThrowError(napi_env env, const char* code, const std::string& message) {
+  const Napi::HandleScope scope(env);
+  Throw(env, MakeError(env, napi_create_error, code, message));
+}
+
+void ThrowTypeError(napi_env env, const std::string& message) {
+  const Napi::HandleScope scope(env);
+  Throw(env, MakeError(env, napi_create_type_error, "ERR_INVALID_ARG_TYPE", message));
+}
+
+void ThrowRangeError(napi_env env, const std::string& message) {
+  const Napi::HandleScope scope(env);
+  Throw(env, MakeError(env, napi_create_range_error, "ERR_OUT_OF_RANGE", message));
 }
 
 bool ReadInteger(Napi::Env env, Napi::Value value, const char* name, int64_t minimum, int64_t maximum,
                  int64_t* result) {
   if (!value.IsNumber()) {
-    ThrowArgumentError(env, Napi::TypeError::New(env, std::string(name) + " must be a number"),
-                       "ERR_INVALID_ARG_TYPE");
+    ThrowTypeError(env, std::string(name) + " must be a number");
     return false;
   }
   const double number = value.As<Napi::Number>().DoubleValue();
   if (!(number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum)) ||
       std::floor(number) != number) {
-    ThrowArgumentError(
-        env,
-        Napi::RangeError::New(env, std::string(name) + " must be a whole number from " +
-                                       std::to_string(minimum) + " to " + std::to_string(maximum)),
-        "ERR_OUT_OF_RANGE");
+    ThrowRangeError(env, std::string(name) + " must be a whole number from " + std::to_string(minimum) +
+                             " to " + std::to_string(maximum));
     return false;
   }
   *result = static_cast<int64_t>(number);

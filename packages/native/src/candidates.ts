@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** A file that may be the addon. */
@@ -11,7 +11,7 @@ export interface Surroundings {
   readonly platform: string;
   readonly architecture: string;
   readonly libc: "glibc" | "musl";
-  /** The file that the environment variable NLRING_NATIVE names. */
+  /** The file that the environment variable NLRING_NATIVE names, relative to the working directory. */
   readonly named: string | undefined;
   /** Folder that holds the prebuilds. */
   readonly prebuilds: string;
@@ -20,7 +20,7 @@ export interface Surroundings {
 /** The files to try, in order. A named file is the only one: what was asked for must not be passed over silently. */
 export function candidates(surroundings: Surroundings = currentSurroundings()): Candidate[] {
   const { platform, architecture, libc, named, prebuilds } = surroundings;
-  if (named !== undefined && named !== "") return [{ path: named }];
+  if (named !== undefined && named !== "") return [{ path: resolve(named) }];
   return [{ path: join(prebuilds, `${platform}-${architecture}-${libc}`, "nlring.node") }];
 }
 
@@ -35,10 +35,15 @@ function currentSurroundings(): Surroundings {
 }
 
 function currentLibc(): "glibc" | "musl" {
-  // Resolving the names of open connections can take seconds, and is not asked for here.
-  Object.assign(process.report ?? {}, { excludeNetwork: true });
-  const report: unknown = process.report?.getReport();
-  if (typeof report !== "object" || report === null || !("header" in report)) return "glibc";
-  const { header } = report;
+  const { report } = process;
+  if (report === undefined) return "glibc";
+  // Resolving the names of open connections can take seconds and is not asked for here; the setting is the whole
+  // process's, so it is put back.
+  const excludeNetwork: unknown = Reflect.get(report, "excludeNetwork");
+  Object.assign(report, { excludeNetwork: true });
+  const written: unknown = report.getReport();
+  Object.assign(report, { excludeNetwork });
+  if (typeof written !== "object" || written === null || !("header" in written)) return "glibc";
+  const { header } = written;
   return typeof header === "object" && header !== null && "glibcVersionRuntime" in header ? "glibc" : "musl";
 }

@@ -44,16 +44,19 @@ export function load(list: readonly Candidate[], platform: string = process.plat
   const require = createRequire(import.meta.url);
   const tried: LoadAttempt[] = [];
   for (const { path } of list) {
-    let addon: NativeAddon;
+    let addon: NativeAddon | undefined;
     try {
       // The one place where the addon's shape is taken on trust: the version it was built for says that it has it.
-      addon = require(path) as NativeAddon;
+      addon = require(path) as NativeAddon | undefined;
     } catch (error) {
       tried.push({ path, reason: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error) });
       continue;
     }
-    if (addon.version === BINDING_VERSION) return withUntransferableRings(addon);
-    tried.push({ path, reason: `has version ${addon.version} of the binding where version ${BINDING_VERSION} is needed` });
+    if (addon?.version === BINDING_VERSION) return withUntransferableRings(addon);
+    tried.push({
+      path,
+      reason: `has version ${addon?.version} of the binding where version ${BINDING_VERSION} is needed`,
+    });
   }
   throw new NativeLoadError(
     tried,

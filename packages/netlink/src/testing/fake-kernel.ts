@@ -64,6 +64,11 @@ export class FakeKernel implements TransportProvider {
     return delivered;
   }
 
+  /** Sends a message that answers nothing to one socket; false when its receive buffer is full and the message is lost. */
+  notify(transport: MemoryTransport, type: number, write?: (writer: MessageWriter) => void): boolean {
+    return transport.deliver(build(type, 0, 0, 0, write));
+  }
+
   #receive(protocol: number, transport: MemoryTransport, bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let offset = 0; offset + NLMSG_HDRLEN <= bytes.length; ) {

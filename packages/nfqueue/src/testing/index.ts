@@ -1,0 +1,1 @@
+export { type FakePacket, FakeQueueKernel, type FakeVerdict } from "./fake-queue-kernel.js";
