@@ -14,6 +14,6 @@ export {
   type QueueOptions,
   type QueueStatistics,
 } from "./queue.js";
-export type { Rule } from "./rule.js";
+export { QueueRules, type QueueRulesOptions, type Rule } from "./rule.js";
 export type { QueueStatement } from "./rules/expressions.js";
 export type { Match } from "./rules/match.js";

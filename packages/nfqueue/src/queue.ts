@@ -16,7 +16,7 @@ import { MESSAGE_PACKET, MESSAGE_VERDICT, NF_ACCEPT, NF_DROP, NFQA_MARK, NFQA_VE
 import { bindQueue, unbindRequests, writeQueueHeader } from "./configuration.js";
 import { QueueClosedError } from "./errors.js";
 import { Packet, PacketLayout, type Verdict } from "./packet.js";
-import { type Rule, RuleBook } from "./rule.js";
+import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
 
 /**
@@ -100,7 +100,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   /** The queue's number. */
   readonly number: number;
   readonly #socket: NetlinkSocket;
-  readonly #rules: RuleBook;
+  readonly #rules: QueueRules;
   readonly #default: number;
   readonly #layout = new PacketLayout();
   readonly #signal: AbortSignal | undefined;
@@ -124,7 +124,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.number = number;
     this.#socket = socket;
     this.#default = options.defaultVerdict === "accept" ? NF_ACCEPT : NF_DROP;
-    this.#rules = new RuleBook(number, options, () => this.#decideWaiting());
+    this.#rules = new QueueRules(number, options, () => this.#decideWaiting());
     const { signal } = options;
     this.#signal = signal;
     const abort = (): void => {
@@ -213,7 +213,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
    */
   intercept(match: Match): Promise<Rule> {
     this.#assertOpen();
-    return this.#rules.add(match);
+    return this.#rules.intercept(match);
   }
 
   /**

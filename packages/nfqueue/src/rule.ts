@@ -1,7 +1,6 @@
-import type { SocketOptions } from "@nlring/netlink";
 import type { QueueStatement } from "./rules/expressions.js";
-import type { Match } from "./rules/match.js";
-import { type InstalledRule, QueueRules } from "./rules/queue-rules.js";
+import { checkMatch, type Match } from "./rules/match.js";
+import { type InstalledRule, NftablesTable } from "./rules/nftables-table.js";
 
 /** A rule that leads packets into a queue. */
 export class Rule {
@@ -35,48 +34,71 @@ export class Rule {
   }
 }
 
-/** The rules of one queue, made and taken away in the order that loses no packet. */
-export class RuleBook {
-  readonly #queue: number;
-  readonly #options: Pick<SocketOptions, "namespace">;
-  readonly #decideWaiting: () => void;
-  #rules: Promise<QueueRules> | undefined;
+export interface QueueRulesOptions {
+  /** Network namespace of the rules: a path such as /run/netns/name, or an open descriptor. */
+  readonly namespace?: string | number | undefined;
+}
 
-  constructor(queue: number, options: Pick<SocketOptions, "namespace">, decideWaiting: () => void) {
-    this.#queue = queue;
+/**
+ * The rules that lead packets into one queue, made and taken away in the order that loses no packet. A queue has its own
+ * (`queue.intercept`); alone they serve a queue that another process or program listens on.
+ */
+export class QueueRules {
+  /** Number of the queue that the rules lead to. */
+  readonly queue: number;
+  readonly #options: QueueRulesOptions;
+  readonly #decideWaiting: () => void;
+  #table: Promise<NftablesTable> | undefined;
+
+  /**
+   * @param decideWaiting called when the last rule went and what it queued is in the queue, before the table goes: whatever is not
+   * decided then is dropped by the kernel
+   */
+  constructor(queue: number, options: QueueRulesOptions = {}, decideWaiting: () => void = () => {}) {
+    this.queue = queue;
     this.#options = options;
     this.#decideWaiting = decideWaiting;
   }
 
-  async add(match: Match): Promise<Rule> {
-    this.#rules ??= QueueRules.open(this.#queue, this.#options);
-    const rules = await this.#rules;
-    const installed = await rules.add(match);
+  /**
+   * Makes a rule that leads matching packets of IPv4 and IPv6 into the queue. Rejects with PermissionError without CAP_NET_ADMIN, and with
+   * RuleError where the match or the kernel does not allow it.
+   */
+  async intercept(match: Match): Promise<Rule> {
+    checkMatch(match);
+    this.#table ??= NftablesTable.open(this.queue, this.#options);
+    const table = await this.#table;
+    const installed = await table.add(match);
     return new Rule(installed, async () => {
-      await rules.delete(installed.chain);
-      if (rules.size > 0) return;
-      await rules.settled();
+      await table.delete(installed.chain);
+      if (table.size > 0) return;
+      await table.settled();
       this.#decideWaiting();
-      if (rules.size === 0) await rules.remove();
+      // A rule that was made meanwhile keeps the table.
+      if (table.size === 0) await table.remove();
     });
   }
 
   /** Deletes every rule; resolves when what they queued is in the queue. */
   async stop(): Promise<void> {
-    const rules = await this.#rules;
-    if (rules === undefined || rules.size === 0) return;
-    await rules.deleteAll();
-    await rules.settled();
+    const table = await this.#table?.catch(() => undefined);
+    if (table === undefined || table.size === 0) return;
+    await table.deleteAll();
+    await table.settled();
   }
 
-  /** Removes the table, after what waited was decided. */
+  /** Deletes every rule and the table; what still waits in the queue is dropped by the kernel. */
   async close(): Promise<void> {
-    const rules = await this.#rules?.catch(() => undefined);
-    if (rules === undefined) return;
+    const table = await this.#table?.catch(() => undefined);
+    if (table === undefined) return;
     try {
-      await rules.remove();
+      await table.remove();
     } finally {
-      await rules.close();
+      await table.close();
     }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

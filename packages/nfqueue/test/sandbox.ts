@@ -74,7 +74,11 @@ export class Echo implements AsyncDisposable {
   }
 
   /** Starts a flood; the returned function ends it and tells what came of it. */
-  async flood(options: { family: TestFamily; port: number; rate: number }): Promise<() => Promise<FloodResult>> {
+  async flood(options: {
+    family: TestFamily;
+    port: number;
+    rate: number;
+  }): Promise<() => Promise<FloodResult>> {
     const started = new Promise<void>((resolve) => {
       this.#child.on("message", (message: { event?: string }) => message.event === "flooding" && resolve());
     });
@@ -105,7 +109,9 @@ export class Echo implements AsyncDisposable {
 export function waitingInKernel(queue: number): number | undefined {
   try {
     const lines = readFileSync("/proc/net/netfilter/nfnetlink_queue", "utf8").split("\n");
-    const fields = lines.map((line) => line.trim().split(/\s+/).map(Number)).find(([number]) => number === queue);
+    const fields = lines
+      .map((line) => line.trim().split(/\s+/).map(Number))
+      .find(([number]) => number === queue);
     return fields?.[2] ?? 0;
   } catch {
     return undefined;

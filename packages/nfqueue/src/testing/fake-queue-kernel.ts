@@ -1,4 +1,4 @@
-import type { MessageWriter, Transport, TransportProvider, TransportRequest } from "@nlring/netlink";
+import type { Message, MessageWriter, Transport, TransportProvider, TransportRequest } from "@nlring/netlink";
 import { FakeKernel, type KernelRequest, type MemoryTransport } from "@nlring/netlink/testing";
 import {
   MESSAGE_CONFIG,
@@ -15,6 +15,7 @@ import {
   NFQA_PAYLOAD,
   NFQA_VERDICT_HDR,
   NFQNL_CFG_CMD_BIND,
+  NFQNL_CFG_CMD_PF_BIND,
   NFQNL_CFG_CMD_UNBIND,
 } from "../abi.js";
 import type { Verdict } from "../packet.js";
@@ -74,6 +75,13 @@ export class FakeQueueKernel implements TransportProvider {
     return this.#queues.get(queue)?.waiting.size ?? 0;
   }
 
+  /** Drops what waits in a queue, unseen by whoever decides it: the kernel does that when any base chain of the namespace goes. */
+  forget(queue: number): void {
+    const bound = this.#queues.get(queue);
+    for (const resolve of bound?.waiting.values() ?? []) resolve(LOST);
+    bound?.waiting.clear();
+  }
+
   /**
    * Queues a packet and resolves with its verdict. Where nobody listens, or the queue or its receive buffer is full, the verdict is
    * "drop", as the kernel's.
@@ -107,6 +115,8 @@ export class FakeQueueKernel implements TransportProvider {
   #handle(request: KernelRequest): void {
     const { message } = request;
     const queue = message.view.getUint16(message.payloadOffset + 2);
+    // Asks about privilege alone, whoever holds the queue.
+    if (message.type === MESSAGE_CONFIG && commandOf(message) === NFQNL_CFG_CMD_PF_BIND) return;
     const bound = this.#queues.get(queue);
     const owned = bound === undefined || bound.transport === request.transport;
     const errno = owned ? this.#act(request, queue, bound) : EPERM;
@@ -140,6 +150,15 @@ export class FakeQueueKernel implements TransportProvider {
     }
     return 0;
   }
+}
+
+/** The command of a configuration message, 0 where it has none. */
+function commandOf(message: Message): number {
+  const attributes = message.attributes(NFGENMSG_LENGTH);
+  while (attributes.next()) {
+    if (attributes.type === NFQA_CFG_CMD) return attributes.uint8();
+  }
+  return 0;
 }
 
 /** Carries a verdict, or a batch of them, out; the error number that the kernel would answer. */

@@ -67,7 +67,7 @@ export interface InstalledRule {
  * They have a socket of their own, since an owner table can be changed only by the socket that made it. It never maps a ring: kernels
  * of the mapped era crash when nftables answers into one.
  */
-export class QueueRules {
+export class NftablesTable {
   readonly #socket: NetlinkSocket;
   readonly #queue: number;
   readonly #table: string;
@@ -85,13 +85,13 @@ export class QueueRules {
     this.#table = `nlring-${queue}-${socket.portId}`;
   }
 
-  static async open(queue: number, options: Pick<SocketOptions, "namespace">): Promise<QueueRules> {
+  static async open(queue: number, options: Pick<SocketOptions, "namespace">): Promise<NftablesTable> {
     const socket = await NetlinkSocket.open(NETLINK_NETFILTER, {
       namespace: options.namespace,
       transport: "user-ring",
       ring: { frameSize: 8192, frameCount: 16 },
     });
-    return new QueueRules(socket, queue);
+    return new NftablesTable(socket, queue);
   }
 
   /** Rules in force. */
