@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addReport, emptyTotals, printTotals } from "./results.mjs";
+import { sandbox } from "./sandbox.mjs";
 import { environment, root, run, setUp } from "./setup.mjs";
 
 const packages = readdirSync(join(root, "packages"));
@@ -55,7 +56,9 @@ const commands = {
   },
 
   async bench() {
-    return run(process.execPath, [join(root, "apps", "bench", "main.mjs"), ...rest]);
+    const where = sandbox();
+    if (where.command === undefined) throw new Error(where.reason);
+    return run(where.command, [...where.args, process.execPath, join(root, "apps", "bench", "main.mjs"), ...rest]);
   },
 };
 

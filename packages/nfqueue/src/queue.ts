@@ -211,7 +211,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
    *
    * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where the match or the kernel does not allow it.
    */
-  intercept(match: Match): Promise<Rule> {
+  async intercept(match: Match): Promise<Rule> {
     this.#assertOpen();
     return this.#rules.intercept(match);
   }

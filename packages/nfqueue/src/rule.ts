@@ -1,3 +1,4 @@
+import { RuleError } from "./errors.js";
 import type { QueueStatement } from "./rules/expressions.js";
 import { checkMatch, type Match } from "./rules/match.js";
 import { type InstalledRule, NftablesTable } from "./rules/nftables-table.js";
@@ -48,7 +49,9 @@ export class QueueRules {
   readonly queue: number;
   readonly #options: QueueRulesOptions;
   readonly #decideWaiting: () => void;
-  #table: Promise<NftablesTable> | undefined;
+  #table: NftablesTable | undefined;
+  #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   /**
    * @param decideWaiting called when the last rule went and what it queued is in the queue, before the table goes: whatever is not
@@ -65,40 +68,56 @@ export class QueueRules {
    * RuleError where the match or the kernel does not allow it.
    */
   async intercept(match: Match): Promise<Rule> {
-    checkMatch(match);
-    this.#table ??= NftablesTable.open(this.queue, this.#options);
-    const table = await this.#table;
-    const installed = await table.add(match);
-    return new Rule(installed, async () => {
-      await table.delete(installed.chain);
-      if (table.size > 0) return;
-      await table.settled();
-      this.#decideWaiting();
-      // A rule that was made meanwhile keeps the table.
-      if (table.size === 0) await table.remove();
+    const checked = checkMatch(match);
+    return this.#inTurn(async () => {
+      if (this.#closed) throw new RuleError("the rules of this queue are closed");
+      this.#table ??= await NftablesTable.open(this.queue, this.#options);
+      const installed = await this.#table.add(checked);
+      return new Rule(installed, () => this.#inTurn(() => this.#dispose(installed.chain)));
     });
   }
 
   /** Deletes every rule; resolves when what they queued is in the queue. */
-  async stop(): Promise<void> {
-    const table = await this.#table?.catch(() => undefined);
-    if (table === undefined || table.size === 0) return;
-    await table.deleteAll();
-    await table.settled();
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#table === undefined || this.#table.size === 0) return;
+      await this.#table.deleteAll();
+      await this.#table.settled();
+    });
   }
 
   /** Deletes every rule and the table; what still waits in the queue is dropped by the kernel. */
-  async close(): Promise<void> {
-    const table = await this.#table?.catch(() => undefined);
-    if (table === undefined) return;
-    try {
-      await table.remove();
-    } finally {
-      await table.close();
-    }
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#closed = true;
+      const table = this.#table;
+      this.#table = undefined;
+      try {
+        await table?.remove();
+      } finally {
+        await table?.close();
+      }
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #dispose(chain: string): Promise<void> {
+    const table = this.#table;
+    if (table === undefined) return;
+    await table.delete(chain);
+    if (table.size > 0) return;
+    await table.settled();
+    this.#decideWaiting();
+    await table.remove();
+  }
+
+  /** One change at a time: a table that is being made must not be closed half-way, or it would stay behind. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(change);
+    this.#last = result.catch(() => {});
+    return result;
   }
 }

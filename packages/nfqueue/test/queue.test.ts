@@ -313,7 +313,7 @@ describe("for await", () => {
     }
     const results = (await Promise.all(verdicts)).map(({ verdict }) => verdict);
     expect(results).toEqual(["drop", ...new Array(19).fill("accept")]);
-    expect(codeOf(() => queue.intercept({ hook: "input" }))).toBe("ERR_QUEUE_CLOSED");
+    await expect(queue.intercept({ hook: "input" })).rejects.toMatchObject({ code: "ERR_QUEUE_CLOSED" });
   });
 
   test("lets a verdict leave while its body goes on waiting", async () => {

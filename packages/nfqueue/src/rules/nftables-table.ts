@@ -39,7 +39,7 @@ import {
   NFTA_TABLE_NAME,
 } from "./abi.js";
 import { matchDestinationPort, matchProtocol, type QueueStatement, queuePacket } from "./expressions.js";
-import { type CheckedMatch, checkMatch, type Match } from "./match.js";
+import type { CheckedMatch } from "./match.js";
 
 /** What the running kernel takes, found out by asking for the best first. */
 interface Dialect {
@@ -100,13 +100,12 @@ export class NftablesTable {
   }
 
   /** Makes a rule, in one transaction with what it needs. */
-  async add(match: Match): Promise<InstalledRule> {
-    const checked = checkMatch(match);
+  async add(match: CheckedMatch): Promise<InstalledRule> {
     const chain = `rule-${++this.#made}`;
     let dialect = this.#dialect ?? BEST;
     for (;;) {
       try {
-        await this.#socket.request(this.#batch((add) => this.#define(add, dialect, chain, checked)));
+        await this.#socket.request(this.#batch((add) => this.#define(add, dialect, chain, match)));
         break;
       } catch (error) {
         const simpler = this.#dialect === undefined ? simplerDialect(dialect, error) : undefined;
