@@ -124,8 +124,12 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.number = number;
     this.#socket = socket;
     this.#default = options.defaultVerdict === "accept" ? NF_ACCEPT : NF_DROP;
-    this.#rules = new QueueRules(number, options, () => this.#decideWaiting());
-    const { signal } = options;
+    const { namespace, signal, transport } = options;
+    this.#rules = new QueueRules(
+      number,
+      { namespace, transport: typeof transport === "object" ? transport : undefined },
+      () => this.#decideWaiting(),
+    );
     this.#signal = signal;
     const abort = (): void => {
       // Failures of closing reach whoever calls close(); the signal's own caller has no ear for them.

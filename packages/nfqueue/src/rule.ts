@@ -1,3 +1,4 @@
+import type { TransportProvider } from "@nlring/netlink";
 import { RuleError } from "./errors.js";
 import type { QueueStatement } from "./rules/expressions.js";
 import { checkMatch, type Match } from "./rules/match.js";
@@ -38,6 +39,8 @@ export class Rule {
 export interface QueueRulesOptions {
   /** Network namespace of the rules: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;
+  /** A transport of `./testing`, whose rules do nothing; the kernel's where undefined. */
+  readonly transport?: TransportProvider | undefined;
 }
 
 /**

@@ -85,10 +85,13 @@ export class NftablesTable {
     this.#table = `nlring-${queue}-${socket.portId}`;
   }
 
-  static async open(queue: number, options: Pick<SocketOptions, "namespace">): Promise<NftablesTable> {
+  static async open(
+    queue: number,
+    { namespace, transport }: Pick<SocketOptions, "namespace" | "transport">,
+  ): Promise<NftablesTable> {
     const socket = await NetlinkSocket.open(NETLINK_NETFILTER, {
-      namespace: options.namespace,
-      transport: "user-ring",
+      namespace,
+      transport: typeof transport === "object" ? transport : "user-ring",
       ring: { frameSize: 8192, frameCount: 16 },
     });
     return new NftablesTable(socket, queue);

@@ -8,6 +8,7 @@ import {
   NF_ACCEPT,
   NFGENMSG_LENGTH,
   NFNETLINK_V0,
+  NFNL_SUBSYS_QUEUE,
   NFQA_CFG_CMD,
   NFQA_CFG_QUEUE_MAXLEN,
   NFQA_MARK,
@@ -60,7 +61,7 @@ interface BoundQueue {
  * const { verdict, mark } = await kernel.enqueue(0, { payload: packetBytes });
  * ```
  *
- * It has no rules: `enqueue` is what a rule does.
+ * `queue.intercept` succeeds and does nothing here: `enqueue` is what a rule does.
  */
 export class FakeQueueKernel implements TransportProvider {
   readonly #kernel: FakeKernel = new FakeKernel((request) => this.#handle(request));
@@ -114,6 +115,7 @@ export class FakeQueueKernel implements TransportProvider {
 
   #handle(request: KernelRequest): void {
     const { message } = request;
+    if (message.type >> 8 !== NFNL_SUBSYS_QUEUE) return;
     const queue = message.view.getUint16(message.payloadOffset + 2);
     // Asks about privilege alone, whoever holds the queue.
     if (message.type === MESSAGE_CONFIG && commandOf(message) === NFQNL_CFG_CMD_PF_BIND) return;

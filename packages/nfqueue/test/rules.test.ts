@@ -1,0 +1,192 @@
+import { errnoName, type Message } from "@nlring/netlink";
+import { FakeKernel } from "@nlring/netlink/testing";
+import { describe, expect, test } from "vitest";
+import { NfQueue, QueueRules } from "../src/index.js";
+import { FakeQueueKernel } from "../src/testing/index.js";
+
+const NEWTABLE = 0xa00;
+const DELTABLE = 0xa02;
+const NEWCHAIN = 0xa03;
+const NEWRULE = 0xa06;
+const DELRULE = 0xa08;
+const INET = 1;
+const IPV4 = 2;
+const IPV6 = 10;
+const EPERM = -1;
+const ENOENT = -2;
+const EINVAL = -22;
+const EAFNOSUPPORT = -97;
+
+/** What a kernel of some age takes, in the parts that rules depend on. */
+interface Age {
+  readonly owner: boolean;
+  readonly queueExpression: boolean;
+  readonly targetInInet: boolean;
+  readonly inet: boolean;
+}
+
+const NEWEST: Age = { owner: true, queueExpression: true, targetInInet: true, inet: true };
+
+const contains = (message: Message, text: string): boolean =>
+  new TextDecoder("latin1").decode(message.bytes.slice(message.offset, message.end)).includes(text);
+
+/** A kernel of that age that takes a batch whole or not at all; `state` is what is there. */
+function kernelOf(age: Age): { kernel: FakeKernel; log: string[]; rules: () => number } {
+  const log: string[] = [];
+  let rules = 0;
+  const kernel = new FakeKernel(({ message, fail }) => {
+    const { type } = message;
+    if (type < 0xa00) return;
+    const family = message.view.getUint8(message.payloadOffset);
+    const refuse = (errno: number): void => {
+      log.push(`refused ${type.toString(16)} in ${family}: ${errnoName(errno)}`);
+      fail(errno);
+    };
+    if (type === NEWTABLE) {
+      if (family === INET && !age.inet) return refuse(EAFNOSUPPORT);
+      const attributes = message.attributes(4);
+      while (attributes.next()) {
+        if (attributes.type === 2 && attributes.uint32Network() === 2 && !age.owner) return refuse(EINVAL);
+      }
+    }
+    if (type === NEWRULE) {
+      const target = contains(message, "NFQUEUE");
+      if (!target && !age.queueExpression) return refuse(ENOENT);
+      if (target && family === INET && !age.targetInInet) return refuse(EINVAL);
+      rules++;
+    }
+    if (type === DELRULE) rules--;
+    log.push(`${type.toString(16)} in ${family}`);
+  });
+  return { kernel, log, rules: () => rules };
+}
+
+const MATCH = { hook: "input", protocol: "udp", destinationPort: 53 } as const;
+const hex = (type: number): string => type.toString(16);
+
+describe("a rule takes the best that the kernel has", () => {
+  test.each([
+    ["a new kernel", NEWEST, true, "queue expression", [INET]],
+    [
+      "one without the queue expression",
+      { ...NEWEST, queueExpression: false },
+      true,
+      "NFQUEUE target",
+      [INET],
+    ],
+    ["one without owner tables", { ...NEWEST, owner: false }, false, "queue expression", [INET]],
+    [
+      "one whose target knows no inet tables",
+      { ...NEWEST, queueExpression: false, targetInInet: false },
+      true,
+      "NFQUEUE target",
+      [IPV4, IPV6],
+    ],
+    ["one without inet tables", { ...NEWEST, inet: false }, true, "queue expression", [IPV4, IPV6]],
+    [
+      "an old one without any of them",
+      { owner: false, queueExpression: false, targetInInet: false, inet: true },
+      false,
+      "NFQUEUE target",
+      [IPV4, IPV6],
+    ],
+  ])("%s", async (_name, age, crashSafe, statement, families) => {
+    const { kernel, log } = kernelOf(age);
+    const rules = new QueueRules(9, { transport: kernel });
+    const rule = await rules.intercept(MATCH);
+    expect(rule).toMatchObject({ crashSafe, statement });
+    const lastBatch = log.slice(-3 * families.length);
+    expect(lastBatch).toEqual(
+      families.flatMap((family) => [NEWTABLE, NEWCHAIN, NEWRULE].map((type) => `${hex(type)} in ${family}`)),
+    );
+    await rules.close();
+    expect(log.slice(-families.length)).toEqual(families.map((family) => `${hex(DELTABLE)} in ${family}`));
+  });
+
+  test("and asks once: the next rule is made at once in the way that worked", async () => {
+    const { kernel, log } = kernelOf({ ...NEWEST, queueExpression: false });
+    const rules = new QueueRules(9, { transport: kernel });
+    await rules.intercept(MATCH);
+    const before = log.length;
+    await rules.intercept({ ...MATCH, destinationPort: 54 });
+    expect(log.slice(before)).toEqual([`${hex(NEWCHAIN)} in ${INET}`, `${hex(NEWRULE)} in ${INET}`]);
+    await rules.close();
+  });
+
+  test("or says what is missing where nothing is there", async () => {
+    const kernel = new FakeKernel(({ message, fail }) => {
+      if (message.type === NEWRULE) fail(ENOENT);
+    });
+    const rules = new QueueRules(9, { transport: kernel });
+    await expect(rules.intercept(MATCH)).rejects.toMatchObject({
+      name: "RuleError",
+      code: "ENOENT",
+      message: expect.stringContaining("CONFIG_NFT_COMPAT"),
+    });
+    await rules.close();
+  });
+
+  test("and without privilege says so", async () => {
+    const kernel = new FakeKernel(({ message, fail }) => {
+      if (message.type === 0x10) fail(EPERM);
+    });
+    const rules = new QueueRules(9, { transport: kernel });
+    await expect(rules.intercept(MATCH)).rejects.toMatchObject({
+      name: "PermissionError",
+      message: expect.stringContaining("CAP_NET_ADMIN"),
+    });
+    await rules.close();
+  });
+});
+
+describe("rules go", () => {
+  test("without their table while another is in force, and with it when they are the last", async () => {
+    const { kernel, log, rules: inForce } = kernelOf(NEWEST);
+    const decided: number[] = [];
+    const rules = new QueueRules(9, { transport: kernel }, () => decided.push(inForce()));
+    const first = await rules.intercept(MATCH);
+    const second = await rules.intercept({ ...MATCH, destinationPort: 54 });
+    await first.dispose();
+    expect(inForce()).toBe(1);
+    expect(log.at(-1)).toBe(`${hex(DELRULE)} in ${INET}`);
+    expect(decided).toEqual([]);
+    await second.dispose();
+    // What waited was decided when no rule was left and before the table went.
+    expect(decided).toEqual([0]);
+    expect(log.slice(-2)).toEqual([`${hex(DELRULE)} in ${INET}`, `${hex(DELTABLE)} in ${INET}`]);
+    await second.dispose();
+    await rules.close();
+  });
+
+  test("also when the rule was still being made as they were closed", async () => {
+    const { kernel, log } = kernelOf(NEWEST);
+    const rules = new QueueRules(9, { transport: kernel });
+    const made = rules.intercept(MATCH);
+    await rules.close();
+    await made;
+    expect(log.at(-1)).toBe(`${hex(DELTABLE)} in ${INET}`);
+    await expect(rules.intercept(MATCH)).rejects.toMatchObject({ code: "ERR_RULE" });
+  });
+
+  test("on exit where the kernel has no owner tables", async () => {
+    const { kernel, log } = kernelOf({ ...NEWEST, owner: false });
+    const rules = new QueueRules(9, { transport: kernel });
+    const listeners = process.listenerCount("exit");
+    await rules.intercept(MATCH);
+    expect(process.listenerCount("exit")).toBe(listeners + 1);
+    // What Node calls when the process ends: nothing asynchronous happens after it.
+    process.listeners("exit").at(-1)?.call(process, 0);
+    expect(log.at(-1)).toBe(`${hex(DELTABLE)} in ${INET}`);
+    await rules.close();
+    expect(process.listenerCount("exit")).toBe(listeners);
+  });
+});
+
+test("a queue in memory takes rules, so that programs run unchanged in tests", async () => {
+  const kernel = new FakeQueueKernel();
+  const queue = await NfQueue.open(3, { transport: kernel });
+  const rule = await queue.intercept(MATCH);
+  expect(rule.table).toContain("nlring-3-");
+  await rule.dispose();
+  await queue.close();
+});
