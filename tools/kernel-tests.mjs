@@ -1,7 +1,7 @@
 // Runs the kernel tests of the package in the current folder (or its soak tests) in a sandbox. Writes nothing into the checkout.
 import { join } from "node:path";
-import { environment, root, run } from "./setup.mjs";
 import { sandbox } from "./sandbox.mjs";
+import { environment, root, run } from "./setup.mjs";
 
 const soak = process.argv.includes("--soak");
 const report = process.argv.find((argument) => argument.startsWith("--report="))?.slice("--report=".length);
@@ -11,7 +11,10 @@ if (where.command === undefined) {
   console.log(`kernel tests skipped: ${where.reason}`);
   process.exitCode = process.env.KERNEL_TESTS === "required" ? 1 : 0;
 } else {
-  const reporters = ["--reporter=default", ...(report === undefined ? [] : ["--reporter=json", `--outputFile=${report}`])];
+  const reporters = [
+    "--reporter=default",
+    ...(report === undefined ? [] : ["--reporter=json", `--outputFile=${report}`]),
+  ];
   process.exitCode = await run(
     where.command,
     [

@@ -20,7 +20,9 @@ export function addReport(totals, file, name) {
   for (const suite of report.testResults) {
     if (suite.status === "failed" && suite.assertionResults.length === 0) totals.failed++;
     for (const test of suite.assertionResults) {
-      if (test.status === "skipped" || test.status === "pending") totals.skips.push(`${name}: ${test.fullName}`);
+      if (test.status === "skipped" || test.status === "pending") {
+        totals.skips.push(`${name}: ${test.fullName}`);
+      }
     }
   }
   return totals;

@@ -19,7 +19,7 @@ const commands = {
   },
 
   async lint() {
-    return run("turbo", ["run", "lint"]);
+    return Math.max(await run("turbo", ["run", "lint"]), await lintRoot());
   },
 
   async format() {
@@ -34,9 +34,19 @@ const commands = {
 
   async test() {
     const totals = emptyTotals();
-    const codes = [await run("turbo", ["run", "lint", "typecheck", "test", "--continue", "--output-logs=new-only"])];
-    for (const name of packages) addReport(totals, join(root, "packages", name, "test-results", "unit.json"), name);
-    codes.push(await withReports(totals, async (reports) => [await workspaceTests(reports), await kernelTests(reports)]));
+    const codes = [
+      await run("turbo", ["run", "lint", "typecheck", "test", "--continue", "--output-logs=new-only"]),
+      await lintRoot(),
+    ];
+    for (const name of packages) {
+      addReport(totals, join(root, "packages", name, "test-results", "unit.json"), name);
+    }
+    codes.push(
+      await withReports(totals, async (reports) => [
+        await workspaceTests(reports),
+        await kernelTests(reports),
+      ]),
+    );
     printTotals(totals);
     return Math.max(totals.failed > 0 ? 1 : 0, ...codes);
   },
@@ -58,16 +68,36 @@ const commands = {
   async bench() {
     const where = sandbox();
     if (where.command === undefined) throw new Error(where.reason);
-    return run(where.command, [...where.args, process.execPath, join(root, "apps", "bench", "main.mjs"), ...rest]);
+    return run(where.command, [
+      ...where.args,
+      process.execPath,
+      join(root, "apps", "bench", "main.mjs"),
+      ...rest,
+    ]);
   },
 };
+
+/** The files that belong to no package, which turbo therefore passes over. */
+function lintRoot() {
+  return run("biome", [
+    "check",
+    "--error-on-warnings",
+    "tools",
+    "biome.json",
+    "turbo.json",
+    "package.json",
+    "tsconfig.json",
+  ]);
+}
 
 /** Reports go outside the checkout, which may be read-only. */
 async function withReports(totals, action) {
   const folder = mkdtempSync(join(tmpdir(), "nlring-reports-"));
   try {
     const codes = await action(folder);
-    for (const file of readdirSync(folder).toSorted()) addReport(totals, join(folder, file), file.replace(".json", ""));
+    for (const file of readdirSync(folder).toSorted()) {
+      addReport(totals, join(folder, file), file.replace(".json", ""));
+    }
     return Math.max(...codes);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -95,7 +125,9 @@ async function kernelTests(reports, options = []) {
     console.log(`kernel tests of ${name}`);
     const report = `--report=${join(reports, `${name}-kernel.json`)}`;
     const runner = join(root, "tools", "kernel-tests.mjs");
-    codes.push(await run(process.execPath, [runner, report, ...options], { cwd: folder, env: environment() }));
+    codes.push(
+      await run(process.execPath, [runner, report, ...options], { cwd: folder, env: environment() }),
+    );
   }
   return Math.max(0, ...codes);
 }

@@ -2,7 +2,7 @@
 // a network and without a write, so that a finished checkout also runs where it is read-only.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -37,26 +37,35 @@ export function run(command, args, { cwd = root, env = environment() } = {}) {
 /** Installs and builds what is missing. Throws with what to do where a step fails. */
 export async function setUp() {
   assertNode();
-  await step("installed", installInputs(), "installing the dependencies", install);
-  await step("built", buildInputs(), "building", build, outputs().every(existsSync));
+  await step("installed", installFingerprint(), "installing the dependencies", install);
+  await step("built", buildFingerprint(), "building", build, outputs().every(existsSync));
 }
 
 /** What a finished build has left: the entry of every package, and this machine's addon. */
 function outputs() {
-  const entries = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "dist", "index.js"));
-  const addon = join(root, "packages", "native", "prebuilds", `${process.platform}-${process.arch}-${libc()}`, "nlring.node");
+  const entries = readdirSync(join(root, "packages")).map((name) =>
+    join(root, "packages", name, "dist", "index.js"),
+  );
+  const addon = join(
+    root,
+    "packages",
+    "native",
+    "prebuilds",
+    `${process.platform}-${process.arch}-${libc()}`,
+    "nlring.node",
+  );
   return process.platform === "linux" ? [...entries, addon] : entries;
 }
 
-function assertNode() {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+/** Throws where the given Node, or the running one, is older than what the packages support. */
+export function assertNode(version = process.versions.node) {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
-    throw new Error(`Node ${process.versions.node} is too old: nlring needs 20.19 or later`);
+    throw new Error(`Node ${version} is too old: nlring needs 20.19 or later`);
   }
 }
 
-async function step(name, inputs, doing, action, intact = true) {
-  const fingerprint = hash(inputs);
+async function step(name, fingerprint, doing, action, intact = true) {
   if (intact && readStamp()[name] === fingerprint) return;
   console.log(`set-up: ${doing}`);
   const started = Date.now();
@@ -73,43 +82,67 @@ async function install() {
   const code = hasOwn
     ? await run("pnpm", arguments_)
     : await run("npx", ["--yes", `pnpm@${devDependencies.pnpm}`, ...arguments_]);
-  if (code !== 0) throw new Error("the dependencies could not be installed: see above; the first set-up needs the npm registry");
+  if (code !== 0) {
+    throw new Error(
+      "the dependencies could not be installed: see above; the first set-up needs the npm registry",
+    );
+  }
 }
 
 async function build() {
+  removeStaleOutputs();
   const code = await run("turbo", ["run", "build", "build:native", "--output-logs=new-only"]);
   if (code !== 0) throw new Error("the build failed: see above");
 }
 
-function installInputs() {
-  return ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", ...workspaceFiles(["package.json"])];
+/**
+ * Removes what was compiled from sources that are gone, which the compiler leaves in place and a package would be published with;
+ * returns what it removed, relative to `base`.
+ */
+export function removeStaleOutputs(base = root) {
+  const stale = workspaceFiles(base, ["dist"]).filter((file) => {
+    const [, folder, output] = /^(.+?)\/dist\/(.+?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(file) ?? [];
+    return output !== undefined && !existsSync(join(base, folder, "src", `${output}.ts`));
+  });
+  for (const file of stale) rmSync(join(base, file));
+  return stale;
 }
 
-function buildInputs() {
-  return [
-    "tsconfig.base.json",
-    "turbo.json",
-    ...workspaceFiles(["package.json", "tsconfig.json", "build.mjs", "src", "cpp"]),
-  ];
+/** Tells one state of the dependencies from another. */
+export function installFingerprint(base = root) {
+  return hash(base, [
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "package.json",
+    ...workspaceFiles(base, ["package.json"]),
+  ]);
+}
+
+/** Tells one state of what is built from another: the sources, and through the lock file the compiler. */
+export function buildFingerprint(base = root) {
+  const sources = workspaceFiles(base, ["package.json", "tsconfig.json", "build.mjs", "src", "cpp"]);
+  return hash(base, ["pnpm-lock.yaml", "tsconfig.base.json", "turbo.json", ...sources]);
 }
 
 /** The named files, and what is below the named folders, of every package. */
-function workspaceFiles(names) {
+function workspaceFiles(base, names) {
   return ["packages", "apps"].flatMap((group) =>
-    readdirSync(join(root, group)).flatMap((folder) => names.flatMap((name) => filesBelow(join(group, folder, name)))),
+    readdirSync(join(base, group)).flatMap((folder) =>
+      names.flatMap((name) => filesBelow(base, join(group, folder, name))),
+    ),
   );
 }
 
-function filesBelow(path) {
-  const absolute = join(root, path);
+function filesBelow(base, path) {
+  const absolute = join(base, path);
   if (!existsSync(absolute)) return [];
   if (statSync(absolute).isFile()) return [path];
-  return readdirSync(absolute).flatMap((name) => filesBelow(join(path, name)));
+  return readdirSync(absolute).flatMap((name) => filesBelow(base, join(path, name)));
 }
 
-function hash(files) {
+function hash(base, files) {
   const sum = createHash("sha256").update(`${process.platform} ${process.arch} ${libc()}\n`);
-  for (const file of files.toSorted()) sum.update(`${file}\n`).update(readFileSync(join(root, file)));
+  for (const file of files.toSorted()) sum.update(`${file}\n`).update(readFileSync(join(base, file)));
   return sum.digest("hex");
 }
 

@@ -7,9 +7,9 @@ const soak = process.env.NLRING_SOAK === "1";
  * would drop the packets that wait in another's queue.
  */
 export default defineConfig({
-  // A checkout may be read-only: nothing is cached in it.
-  cacheDir: `${process.env.TMPDIR ?? "/tmp"}/nlring-vite`,
   test: {
+    // A checkout may be read-only: nothing is cached in it.
+    cache: false,
     include: ["test/**/*.kernel.test.ts"],
     fileParallelism: false,
     pool: "forks",

@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   test: {
+    // A checkout may be read-only: nothing is cached in it.
+    cache: false,
     include: ["test/**/*.test.mjs"],
     fileParallelism: false,
     testTimeout: 180_000,

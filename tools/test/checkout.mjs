@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,8 @@ import { succeed } from "./processes.mjs";
 
 /** A new folder outside the checkout, which may be read-only. */
 export function temporaryFolder(purpose) {
-  return mkdtempSync(join(tmpdir(), `nlring-${purpose}-`));
+  // By its real name: paths are compared with what the loader makes of them.
+  return realpathSync(mkdtempSync(join(tmpdir(), `nlring-${purpose}-`)));
 }
 
 /**

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { NETLINK_ROUTE, NetlinkSocket } from "@nlring/netlink";
+import { NfQueue, QueueUnsupportedError } from "@nlring/nfqueue";
 
 const PORT = 5300;
 const RTM_NEWLINK = 16;
@@ -16,6 +17,18 @@ const families = [
   // Present where the kernel has IPv6 at all.
   ...(existsSync("/proc/net/if_inet6") ? [{ type: "udp6", address: "::1" }] : []),
 ];
+
+/** A kernel without NFQUEUE can run no example, which is no fault of the packages'. */
+async function assertSupported() {
+  try {
+    const queue = await NfQueue.open(1);
+    await queue.close();
+  } catch (error) {
+    if (!(error instanceof QueueUnsupportedError)) throw error;
+    console.log(JSON.stringify({ unsupported: error.message }));
+    process.exit();
+  }
+}
 
 /** A fresh network namespace has its loopback interface down. */
 async function bringLoopbackUp() {
@@ -64,13 +77,17 @@ async function waitForRule(receiver) {
   }
 }
 
+await assertSupported();
 await bringLoopbackUp();
 const receivers = await Promise.all(families.map(openReceiver));
 const example = spawn(process.execPath, [fileURLToPath(new URL("example.mjs", import.meta.url))], {
   stdio: ["ignore", "pipe", "inherit"],
 });
 process.on("exit", () => example.kill("SIGKILL"));
-process.on("SIGTERM", () => process.exit(1));
+process.on("SIGTERM", () => {
+  console.error(`the example still runs, and printed: ${output}`);
+  process.exit(1);
+});
 let output = "";
 example.stdout.setEncoding("utf8").on("data", (text) => {
   output += text;
@@ -84,8 +101,9 @@ endedEarly.catch(() => {});
 const delivered = {};
 for (const receiver of receivers) {
   await Promise.race([waitForRule(receiver), endedEarly]);
-  for (let number = 0; number < 20; number++)
+  for (let number = 0; number < 20; number++) {
     receiver.send(number % 2 === 0 ? `hello ${number}` : `HELLO ${number}!`);
+  }
   receiver.send("end");
   delivered[receiver.type] = await Promise.race([receiver.until("end"), endedEarly]);
 }

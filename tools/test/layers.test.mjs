@@ -42,6 +42,8 @@ const programs = memberFolders()
 /** The one file of netlink that is allowed to see native. */
 const NATIVE_SEAM = "packages/netlink/src/native-transport.ts";
 
+const OWN_FILE = "tools/test/layers.test.mjs";
+
 /** What the source of a package may import, besides the seam. */
 const visibleToSource = (name) => LAYERS[name].filter((lower) => !(name === "netlink" && lower === "native"));
 
@@ -81,6 +83,7 @@ function forbiddenImports() {
       [folder, "@nlring/netlink/src/index.js"],
       [folder, "@nlring/nfqueue/dist/index.js"],
       [folder, "../../packages/nfqueue/dist/index.js"],
+      ...programs.filter((other) => other !== program).map((other) => [folder, `../${other}/main.mjs`]),
     );
   }
   return forbidden;
@@ -161,9 +164,17 @@ describe("restricted imports", () => {
     expect(clean.code).toBe(0);
   });
 
-  test("the linter reads every TypeScript source", () => {
-    const sources = files.filter((file) => file.endsWith(".ts"));
-    const read = clean.read.filter((file) => file.endsWith(".ts"));
+  test("no comment and no second configuration switches the rule off", () => {
+    const suppression = /biome-ignore(-all|-start)? lint(\/style(\/noRestrictedImports)?)?[:\s]/;
+    expect(suppression.test("// biome-ignore lint/style/noRestrictedImports: reason")).toBe(true);
+    const sources = files.filter((file) => /\.(ts|mjs)$/.test(file) && file !== OWN_FILE);
+    expect(sources.filter((file) => suppression.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+    expect(files.filter((file) => /(^|\/)\.?biome\.jsonc?$/.test(file))).toEqual(["biome.json"]);
+  });
+
+  test("the linter reads every source", () => {
+    const sources = files.filter((file) => /\.(ts|mjs)$/.test(file));
+    const read = clean.read.filter((file) => /\.(ts|mjs)$/.test(file));
     expect(sources.length).toBeGreaterThan(0);
     expect(read.toSorted()).toEqual(sources.toSorted());
   });
@@ -320,9 +331,9 @@ describe("manifests", () => {
     ],
     ["a program that could be published", "apps/examples/package.json", { private: false }],
     [
-      "a program that depends on another",
-      "apps/examples/package.json",
-      { dependencies: { "@nlring/bench": "workspace:*" } },
+      "a benchmark that depends on an example",
+      "apps/bench/package.json",
+      { dependencies: { "@nlring/examples": "workspace:*" } },
     ],
     ["a missing reference", "packages/netlink/tsconfig.json", { references: [{ path: "../ring-core" }] }],
     [

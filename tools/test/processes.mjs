@@ -1,14 +1,14 @@
-// Programs that the tests start: what they printed and how they ended, without a shell and without a deadline of their own.
+// Programs that the tests start: what they printed and how they ended, without a shell.
 import { spawn } from "node:child_process";
 import { environment, root } from "../setup.mjs";
 
 /**
  * Runs a program to its end and resolves with `{ code, output, errors }`, whatever the code is; rejects where it cannot be started.
- * The workspace's own programs come first in the PATH.
+ * The workspace's own programs come first in the PATH. A program that takes longer than `limit` milliseconds hangs, and is told to end.
  */
-export function execute(command, args, { cwd = root, env = environment() } = {}) {
+export function execute(command, args, { cwd = root, env = environment(), limit = 120_000 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout: limit });
     const ended = { code: undefined, output: "", errors: "" };
     child.stdout.setEncoding("utf8").on("data", (text) => {
       ended.output += text;
