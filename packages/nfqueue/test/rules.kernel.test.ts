@@ -2,14 +2,22 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { NETLINK_NETFILTER, NetlinkSocket } from "@nlring/netlink";
 import { NfQueue } from "@nlring/nfqueue";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { bringLoopbackUp, Echo, type TestFamily } from "./sandbox.js";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { bringLoopbackUp, Echo, rulesUnavailable } from "./sandbox.js";
+import type { TestFamily } from "./traffic.js";
 
 const QUEUE = 21;
 const PORT = 5321;
 const OTHER_PORT = 5322;
 const NFT_MSG_GETTABLE = (10 << 8) | 1;
 const NFTA_TABLE_NAME = 1;
+
+let lacking: string | undefined;
+beforeAll(async () => {
+  lacking = await rulesUnavailable();
+});
+beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
 
 let echo: Echo;
 beforeAll(async () => {
@@ -116,10 +124,8 @@ test("after SIGKILL of the process that holds the queue, its rule is gone and tr
     },
   );
   const [ready] = (await once(child, "message")) as [{ crashSafe: boolean }];
-  if (!ready.crashSafe) {
-    child.kill();
-    context.skip("this kernel has no owner tables (Linux 5.12)");
-  }
+  if (!ready.crashSafe) child.kill();
+  requireKernel(context, ready.crashSafe, "owner tables came with Linux 5.12");
   const held = once(child, "message");
   const lost = send("ip", PORT);
   await held;

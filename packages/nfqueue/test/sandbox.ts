@@ -2,10 +2,25 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { NETLINK_ROUTE, NetlinkSocket } from "@nlring/netlink";
+import { QueueRules } from "@nlring/nfqueue";
+import type { FloodResult, SendResult, TestFamily } from "./traffic.js";
 
 const RTM_NEWLINK = 16;
 const LOOPBACK_INDEX = 1;
 const IFF_UP = 1;
+
+/** Why no rule can be made here; undefined where one can. Some kernels have neither nftables nor a way to queue from it. */
+export async function rulesUnavailable(): Promise<string | undefined> {
+  const rules = new QueueRules(65_535);
+  try {
+    await rules.intercept({ hook: "input", protocol: "udp", destinationPort: 9 });
+    return undefined;
+  } catch (error) {
+    return `no rule can be made: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    await rules.close();
+  }
+}
 
 /** Brings the loopback interface of the sandbox up; a fresh namespace has it down. */
 export async function bringLoopbackUp(): Promise<void> {
@@ -15,25 +30,6 @@ export async function bringLoopbackUp(): Promise<void> {
     write: (writer) => writer.uint32(0).uint32(LOOPBACK_INDEX).uint32(IFF_UP).uint32(IFF_UP),
   });
   await socket.close();
-}
-
-export type TestFamily = "ip" | "ip6";
-
-export interface SendResult {
-  readonly sent: number;
-  readonly toDrop: number;
-  readonly echoed: number;
-  readonly doubled: number;
-}
-
-export interface FloodResult {
-  readonly sent: number;
-  readonly echoed: number;
-}
-
-/** Where the datagram of the echo fixture starts in a queued packet: behind the IP and UDP headers. */
-export function datagramOffset(family: string): number {
-  return (family === "ip6" ? 40 : 20) + 8;
 }
 
 /** The echo fixture in a process of its own, so that its traffic never waits for the queue's event loop. */

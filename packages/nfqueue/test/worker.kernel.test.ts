@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { beforeAll, expect, test } from "vitest";
-import { bringLoopbackUp } from "./sandbox.js";
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
 
 const HOST = fileURLToPath(new URL("./fixtures/worker-host.mjs", import.meta.url));
 
@@ -35,6 +36,11 @@ function runHost(end: string, queue: number): Promise<Outcome> {
 }
 
 beforeAll(bringLoopbackUp);
+let lacking: string | undefined;
+beforeAll(async () => {
+  lacking = await rulesUnavailable();
+});
+beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
 
 test("terminating a worker with an open queue ends it and nothing else", async () => {
   expect(await runHost("terminate", 41)).toMatchObject({ signal: null, exitCode: 0, told: { code: 1 } });

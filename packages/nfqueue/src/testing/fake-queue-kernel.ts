@@ -9,7 +9,9 @@ import {
   NFGENMSG_LENGTH,
   NFNETLINK_V0,
   NFNL_SUBSYS_QUEUE,
+  NFQA_CAP_LEN,
   NFQA_CFG_CMD,
+  NFQA_CFG_PARAMS,
   NFQA_CFG_QUEUE_MAXLEN,
   NFQA_MARK,
   NFQA_PACKET_HDR,
@@ -18,6 +20,7 @@ import {
   NFQNL_CFG_CMD_BIND,
   NFQNL_CFG_CMD_PF_BIND,
   NFQNL_CFG_CMD_UNBIND,
+  NFQNL_COPY_META,
 } from "../abi.js";
 import type { Verdict } from "../packet.js";
 
@@ -48,6 +51,7 @@ interface BoundQueue {
   readonly transport: MemoryTransport;
   readonly waiting: Map<number, (verdict: FakeVerdict) => void>;
   maxLength: number;
+  copyRange: number;
   lastId: number;
 }
 
@@ -74,6 +78,11 @@ export class FakeQueueKernel implements TransportProvider {
   /** Packets of a queue that wait for their verdict. */
   waiting(queue: number): number {
     return this.#queues.get(queue)?.waiting.size ?? 0;
+  }
+
+  /** True where a queue is bound. */
+  listening(queue: number): boolean {
+    return this.#queues.has(queue);
   }
 
   /** Drops what waits in a queue, unseen by whoever decides it: the kernel does that when any base chain of the namespace goes. */
@@ -105,7 +114,11 @@ export class FakeQueueKernel implements TransportProvider {
         .uint8(1)
         .pad();
       if (packet.mark !== undefined) writer.attributeUint32Network(NFQA_MARK, packet.mark);
-      writer.attributeBytes(NFQA_PAYLOAD, packet.payload);
+      const { copyRange } = bound;
+      if (copyRange < packet.payload.length && copyRange > 0) {
+        writer.attributeUint32Network(NFQA_CAP_LEN, packet.payload.length);
+      }
+      if (copyRange > 0) writer.attributeBytes(NFQA_PAYLOAD, packet.payload.subarray(0, copyRange));
     });
     if (!delivered) return Promise.resolve(LOST);
     return new Promise((resolve) => {
@@ -139,12 +152,22 @@ export class FakeQueueKernel implements TransportProvider {
       if (attributes.type === NFQA_CFG_QUEUE_MAXLEN && bound !== undefined) {
         bound.maxLength = attributes.uint32Network();
       }
+      if (attributes.type === NFQA_CFG_PARAMS && attributes.length >= 5 && bound !== undefined) {
+        const mode = attributes.view.getUint8(attributes.offset + 4);
+        bound.copyRange = mode === NFQNL_COPY_META ? 0 : attributes.uint32Network();
+      }
       if (attributes.type !== NFQA_CFG_CMD) continue;
       const command = attributes.uint8();
       if (command === NFQNL_CFG_CMD_BIND) {
         if (bound !== undefined) return EBUSY;
         const { transport } = request;
-        this.#queues.set(queue, { transport, waiting: new Map(), maxLength: 1024, lastId: 0 });
+        this.#queues.set(queue, {
+          transport,
+          waiting: new Map(),
+          maxLength: 1024,
+          copyRange: 0xffff,
+          lastId: 0,
+        });
       } else if (command === NFQNL_CFG_CMD_UNBIND && bound !== undefined) {
         this.#queues.delete(queue);
         for (const resolve of bound.waiting.values()) resolve(LOST);
