@@ -9,20 +9,29 @@ const LARGEST_BLOCK = 0x7fff_ffff;
 /** A rule that a geometry breaks. */
 export interface GeometryViolation {
   readonly rule:
+    | "numbers are whole and of 32 bits"
+    | "there is a block"
     | "block size is positive"
     | "block size is a multiple of the page size"
     | "frame size holds the header"
     | "frame size is a multiple of 4"
     | "a block holds a frame"
     | "blocks hold the number of frames";
-  /** What setsockopt gives: always -EINVAL. */
+  /** -EINVAL, which is what setsockopt gives. (It takes no blocks and no frames together as a request to free the ring.) */
   readonly errno: number;
 }
 
-/** The first rule that a geometry breaks, in the kernel's order of checks and with its 32-bit arithmetic; undefined for none. */
+/**
+ * The first rule that a geometry breaks, in the kernel's order of checks and with its 32-bit arithmetic; undefined for none.
+ *
+ * @param pageSize bytes per page of the kernel that will map the ring
+ */
 export function checkGeometry(geometry: RingGeometry, pageSize = 4096): GeometryViolation | undefined {
   const { blockSize, blockCount, frameSize, frameCount } = geometry;
   const broken = (rule: GeometryViolation["rule"]): GeometryViolation => ({ rule, errno: EINVAL });
+  const numbers = [blockSize, blockCount, frameSize, frameCount];
+  if (numbers.some((number) => number !== number >>> 0)) return broken("numbers are whole and of 32 bits");
+  if (blockCount === 0) return broken("there is a block");
   if ((blockSize | 0) <= 0) return broken("block size is positive");
   if (blockSize % pageSize !== 0) return broken("block size is a multiple of the page size");
   if (frameSize < FRAME_HEADER_LENGTH) return broken("frame size holds the header");
@@ -58,9 +67,10 @@ export interface RingPlan {
 
 /** A valid geometry with exactly these frames, in the least memory and, of those, the smallest blocks. Throws GeometryError. */
 export function planRing({ frameSize, frameCount, pageSize = 4096 }: RingPlan): RingGeometry {
-  if (!Number.isInteger(frameSize) || frameSize < FRAME_HEADER_LENGTH || frameSize % FRAME_ALIGNMENT !== 0) {
+  const possible = frameSize >= FRAME_HEADER_LENGTH && frameSize <= LARGEST_BLOCK;
+  if (!possible || frameSize % FRAME_ALIGNMENT !== 0) {
     throw new GeometryError(
-      `a frame of ${frameSize} bytes: it takes a multiple of ${FRAME_ALIGNMENT}, at least ${FRAME_HEADER_LENGTH}`,
+      `a frame of ${frameSize} bytes: it takes a multiple of ${FRAME_ALIGNMENT} from ${FRAME_HEADER_LENGTH} to ${LARGEST_BLOCK}`,
       EINVAL,
     );
   }
@@ -92,4 +102,22 @@ export function planRing({ frameSize, frameCount, pageSize = 4096 }: RingPlan): 
     );
   }
   return best;
+}
+
+/** Bytes of struct nl_mmap_req. */
+const REQUEST_LENGTH = 16;
+
+/** A geometry as the setsockopt argument: struct nl_mmap_req, four numbers of 32 bits in host byte order. */
+export function writeRingRequest(geometry: RingGeometry): Uint8Array {
+  const { blockSize, blockCount, frameSize, frameCount } = geometry;
+  return new Uint8Array(Uint32Array.of(blockSize, blockCount, frameSize, frameCount).buffer);
+}
+
+/** The geometry in a setsockopt argument; undefined where it is too short. What lies behind it is not looked at, as in the kernel. */
+export function readRingRequest(request: Uint8Array): RingGeometry | undefined {
+  if (request.length < REQUEST_LENGTH) return undefined;
+  const [blockSize = 0, blockCount = 0, frameSize = 0, frameCount = 0] = new Uint32Array(
+    request.slice(0, REQUEST_LENGTH).buffer,
+  );
+  return { blockSize, blockCount, frameSize, frameCount };
 }

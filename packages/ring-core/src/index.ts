@@ -6,8 +6,12 @@ export {
   type GeometryViolation,
   planRing,
   type RingPlan,
+  readRingRequest,
   ringLength,
+  writeRingRequest,
 } from "./geometry.js";
+export type { KernelDialect } from "./kernel-rx-ring.js";
 export { type MessageSource, RxFiller, TxDrainer } from "./kernel-side.js";
-export { RxRing } from "./rx-ring.js";
+export { KernelSocket, type KernelSocketOptions, type MessageBuild, type PollBits } from "./kernel-socket.js";
+export { RxRing, type RxRingOptions } from "./rx-ring.js";
 export { TxRing } from "./tx-ring.js";

@@ -26,17 +26,17 @@ export class RxFiller {
 
   /**
    * Puts a message into the next free frame. "copy" where it is larger than a frame: the frame only stands for it, and the caller keeps the
-   * message for the reader to fetch, in the order of these frames. "full" where the frame at the head is not free.
+   * message for the reader to fetch, in the order of these frames. "full" where the frame at the head is not free. A message of no bytes takes a frame that the reader passes over.
    */
   deliver(message: Uint8Array, source: MessageSource = {}): "valid" | "copy" | "full" {
     const frames = this.#frames;
     let frame = this.#head;
-    let seen = 0;
-    while (frames.status(frame) === FrameStatus.skip && seen < frames.geometry.frameCount) {
+    let status = frames.status(frame);
+    for (let seen = 1; status === FrameStatus.skip && seen < frames.geometry.frameCount; seen++) {
       frame = frames.next(frame);
-      seen++;
+      status = frames.status(frame);
     }
-    if (frames.status(frame) !== FrameStatus.unused) return "full";
+    if (status !== FrameStatus.unused) return "full";
     const fits = message.length <= frames.capacity;
     if (fits) frames.bytes.set(message, frames.payload(frame));
     frames.setField(frame, FrameHeader.length, message.length);
@@ -54,6 +54,8 @@ export class RxFiller {
 export class TxDrainer {
   readonly #frames: FrameTable;
   #head = 0;
+  #taken = NONE;
+  #length = 0;
 
   constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
     this.#frames = new FrameTable(memory, byteOffset, geometry);
@@ -69,17 +71,19 @@ export class TxDrainer {
     const length = this.#frames.length(frame);
     if (length > this.#frames.capacity) {
       throw new RingError(
-        `frame ${frame} says ${length} bytes and holds ${this.#frames.capacity}`,
+        `frame ${frame} says ${length} bytes and holds ${this.#frames.capacity}: its writer must mend that length`,
         "ERR_FRAME_LENGTH",
         EINVAL,
       );
     }
+    this.#taken = frame;
+    this.#length = length;
     return frame;
   }
 
-  /** Bytes of payload. */
+  /** Bytes of payload of the frame that `next` gave, as they were then; 0 for any other. */
   length(frame: number): number {
-    return Math.min(this.#frames.length(frame), this.#frames.capacity);
+    return frame === this.#taken ? this.#length : 0;
   }
 
   /** Absolute offset of the frame's payload. */
@@ -87,11 +91,16 @@ export class TxDrainer {
     return this.#frames.payload(frame);
   }
 
-  /** Gives the frame at the head back to the writer. */
+  /** Gives the frame that `next` gave back to the writer. Throws RingError ERR_FRAME_NOT_TAKEN for any other. */
   release(frame: number): void {
-    if (frame !== this.#head) {
-      throw new RingError(`frame ${frame} is not the one at the head`, "ERR_FRAME_NOT_TAKEN");
+    if (frame === NONE || frame !== this.#taken) {
+      throw new RingError(
+        `frame ${frame} is not the one that next() gave last: take it first, and release it once`,
+        "ERR_FRAME_NOT_TAKEN",
+      );
     }
+    this.#taken = NONE;
+    this.#length = 0;
     this.#head = this.#frames.next(frame);
     this.#frames.setStatus(frame, FrameStatus.unused);
   }

@@ -1,29 +1,27 @@
 import { FrameHeader, FrameStatus, type RingGeometry } from "./abi.js";
 import { RingError } from "./errors.js";
 import { FrameTable } from "./frame-table.js";
-
-/**
- * What the reader knows of a frame. It is kept beside the ring and not in it: whoever can write into the ring must not be able to
- * make the reader take a frame twice or give back one it never had.
- */
-const Ownership = {
-  /** The producer's. */
-  free: 0,
-  /** The producer's, but held when the producer may have passed it: it may stay empty while later frames are filled. */
-  hole: 1,
-  /** The reader's, handed out by `next`. */
-  taken: 2,
-  /** The reader's, handed out and held: the producer passes it over. */
-  held: 3,
-} as const;
+import { MessageFinder } from "./message-finder.js";
+import { Ownership, ReadingPlace } from "./reading-place.js";
 
 const NONE = -1;
+
+export interface RxRingOptions {
+  /**
+   * The producer may put a message at the end of its frame: dumps of some kernels from 3.15 to 4.4. The reader then looks for the start of each
+   * message, and clears it before it gives the frame back, or a later one would find the old message there.
+   */
+  readonly misplacedMessages?: boolean | undefined;
+}
 
 /**
  * The reader's side of an RX ring: it takes filled frames in ring order, may hold some for later and releases them in any order.
  *
  * The producer fills strictly in ring order at its own head, which the reader cannot see. It passes over held frames (SKIP) and stops
  * at any other that is not free.
+ *
+ * Methods that take a frame's number read what `next` gave: ask them between `next` and `release`, which they do not check, since they
+ * run per packet. They never read outside the memory.
  */
 export class RxRing {
   readonly geometry: RingGeometry;
@@ -33,11 +31,11 @@ export class RxRing {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly #frames: FrameTable;
-  readonly #ownership: Uint8Array;
+  readonly #place: ReadingPlace;
   /** Lengths as they were when the frame was taken: the one in memory may be changed by whoever can write there. */
   readonly #lengths: Uint32Array;
   readonly #copies: Uint8Array;
-  #position = 0;
+  readonly #messages: MessageFinder | undefined;
   #taken = 0;
   #held = 0;
   #malformed = 0;
@@ -46,16 +44,24 @@ export class RxRing {
   /**
    * @param memory what the ring lies in; may be shared
    * @param byteOffset where it starts, a multiple of 4
+   * @param options what is known of the producer
+   * @throws GeometryError for a geometry that cannot be, or a ring that leaves the memory
    */
-  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
+  constructor(
+    memory: ArrayBufferLike,
+    byteOffset: number,
+    geometry: RingGeometry,
+    options: RxRingOptions = {},
+  ) {
     this.#frames = new FrameTable(memory, byteOffset, geometry);
     this.geometry = geometry;
     this.capacity = this.#frames.capacity;
     this.bytes = this.#frames.bytes;
     this.view = this.#frames.view;
-    this.#ownership = new Uint8Array(geometry.frameCount);
+    this.#place = new ReadingPlace(this.#frames);
     this.#lengths = new Uint32Array(geometry.frameCount);
     this.#copies = new Uint8Array(geometry.frameCount);
+    this.#messages = options.misplacedMessages === true ? new MessageFinder(this.#frames) : undefined;
   }
 
   /** Frames handed out and neither held nor released. */
@@ -78,25 +84,43 @@ export class RxRing {
     return this.#empty;
   }
 
+  /** Frames passed over because no message was found in them, where the producer may misplace messages. */
+  get misplacedCount(): number {
+    return this.#messages?.lostCount ?? 0;
+  }
+
   /** Takes the next filled frame in ring order and returns its number, or -1 when there is none to take now. */
   next(): number {
-    // Every frame passed over here was given back, so one lap ends the loop even where another thread fills without pause.
-    for (let tries = 0; tries < this.geometry.frameCount; tries++) {
-      const frame = this.#locate();
-      if (frame === NONE) return NONE;
-      const copy = this.#frames.status(frame) === FrameStatus.copy;
-      const length = this.#frames.length(frame);
-      this.#passTo(frame);
+    const place = this.#place;
+    const frames = this.#frames;
+    // Each frame is looked at twice at most, so one call ends even where another thread fills without pause.
+    for (let tries = 2 * this.geometry.frameCount; tries > 0; tries--) {
+      const frame = place.position;
+      const status = place.ownership[frame] === Ownership.free ? frames.status(frame) : FrameStatus.skip;
+      if (status !== FrameStatus.valid && status !== FrameStatus.copy) {
+        if (place.step()) continue;
+        return NONE;
+      }
+      const length = frames.length(frame);
+      place.advance();
       // A COPY frame stands for a message of any length, none included: passing it over would shift all that follow it.
-      if (!copy && (length === 0 || length > this.capacity)) {
+      if (status === FrameStatus.valid && (length === 0 || length > this.capacity)) {
         if (length === 0) this.#empty++;
         else this.#malformed++;
-        this.#frames.setStatus(frame, FrameStatus.unused);
+        frames.setStatus(frame, FrameStatus.unused);
         continue;
       }
-      this.#ownership[frame] = Ownership.taken;
+      if (
+        this.#messages !== undefined &&
+        status === FrameStatus.valid &&
+        !this.#messages.find(frame, length)
+      ) {
+        frames.setStatus(frame, FrameStatus.unused);
+        continue;
+      }
+      place.ownership[frame] = Ownership.taken;
       this.#lengths[frame] = length;
-      this.#copies[frame] = copy ? 1 : 0;
+      this.#copies[frame] = status === FrameStatus.copy ? 1 : 0;
       this.#taken++;
       return frame;
     }
@@ -108,14 +132,17 @@ export class RxRing {
     return this.#copies[frame] === 1;
   }
 
-  /** Bytes of the message, as they were when the frame was taken. */
+  /**
+   * Bytes of the message, as they were when the frame was taken. At most `capacity`, but of a COPY frame: its message is elsewhere, and
+   * the number is its producer's word.
+   */
   length(frame: number): number {
     return this.#lengths[frame] ?? 0;
   }
 
-  /** Absolute offset of the frame's payload in `bytes` and `view`. The bytes are the reader's until `release`. */
+  /** Absolute offset of the frame's message in `bytes` and `view`. The bytes are the reader's until `release`. */
   payloadOffset(frame: number): number {
-    return this.#frames.payload(frame);
+    return this.#messages === undefined ? this.#frames.payload(frame) : this.#messages.offset(frame);
   }
 
   /** Multicast group of the message by number, 0 for none. */
@@ -130,8 +157,9 @@ export class RxRing {
 
   /** Keeps a taken frame for later; the producer passes it over. Throws RingError ERR_FRAME_NOT_TAKEN where it is not taken. */
   hold(frame: number): void {
-    if (this.#ownership[frame] !== Ownership.taken) throw notTaken(frame);
-    this.#ownership[frame] = Ownership.held;
+    const { ownership } = this.#place;
+    if (ownership[frame] !== Ownership.taken) throw notTaken(frame);
+    ownership[frame] = Ownership.held;
     this.#taken--;
     this.#held++;
     this.#frames.setStatus(frame, FrameStatus.skip);
@@ -139,65 +167,18 @@ export class RxRing {
 
   /** Gives a frame back, in any order. Throws RingError ERR_FRAME_NOT_TAKEN where it is neither taken nor held. */
   release(frame: number): void {
-    const ownership = this.#ownership[frame];
-    if (ownership === Ownership.taken) {
-      this.#taken--;
-      this.#ownership[frame] = Ownership.free;
-    } else if (ownership === Ownership.held) {
+    const { ownership } = this.#place;
+    const owned = ownership[frame];
+    if (owned !== Ownership.taken && owned !== Ownership.held) throw notTaken(frame);
+    this.#messages?.forget(frame);
+    if (owned === Ownership.held) {
       this.#held--;
-      this.#ownership[frame] = Ownership.hole;
-    } else {
-      throw notTaken(frame);
+      this.#place.giveBack(frame);
+      return;
     }
+    this.#taken--;
+    ownership[frame] = Ownership.free;
     this.#frames.setStatus(frame, FrameStatus.unused);
-  }
-
-  /**
-   * The next filled frame, without moving. Held frames and possible holes in front of it are looked past; anything else that is not
-   * filled means that there is nothing yet, and the position stays, or frames filled there later would be missed.
-   */
-  #locate(): number {
-    const frames = this.#frames;
-    let frame = this.#position;
-    for (let seen = 0; seen < this.geometry.frameCount; seen++) {
-      const ownership = this.#ownership[frame];
-      if (ownership !== Ownership.held) {
-        if (ownership === Ownership.taken) return NONE;
-        const status = frames.status(frame);
-        if (status === FrameStatus.valid || status === FrameStatus.copy) {
-          return seen === 0 ? frame : this.#firstFilledBefore(frame);
-        }
-        if (ownership !== Ownership.hole || status !== FrameStatus.unused) return NONE;
-      }
-      frame = frames.next(frame);
-    }
-    return NONE;
-  }
-
-  /**
-   * A possible hole was seen free before the filled frame behind it was. A producer on another thread may have filled both in between,
-   * in ring order; now that the later one is seen, so is the earlier one.
-   */
-  #firstFilledBefore(found: number): number {
-    const frames = this.#frames;
-    for (let frame = this.#position; frame !== found; frame = frames.next(frame)) {
-      if (this.#ownership[frame] === Ownership.held) continue;
-      const status = frames.status(frame);
-      if (status === FrameStatus.valid || status === FrameStatus.copy) return frame;
-      if (status !== FrameStatus.unused) return NONE;
-    }
-    return found;
-  }
-
-  /** Moves behind a filled frame. The producer has passed what lies before it: holes there are free frames again. */
-  #passTo(found: number): void {
-    let frame = this.#position;
-    while (frame !== found) {
-      if (this.#ownership[frame] === Ownership.hole) this.#ownership[frame] = Ownership.free;
-      frame = this.#frames.next(frame);
-    }
-    this.#ownership[found] = Ownership.free;
-    this.#position = this.#frames.next(found);
   }
 }
 

@@ -23,6 +23,7 @@ export class TxRing {
   /**
    * @param memory what the ring lies in; may be shared
    * @param byteOffset where it starts, a multiple of 4
+   * @throws GeometryError for a geometry that cannot be, or a ring that leaves the memory
    */
   constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
     this.#frames = new FrameTable(memory, byteOffset, geometry);
@@ -37,7 +38,10 @@ export class TxRing {
     return this.#reserved;
   }
 
-  /** Takes the next free frame for writing and returns its number, or -1 when all wait to be sent. */
+  /**
+   * Takes the next free frame for writing and returns its number, or -1 when all wait to be sent. Throws RingError ERR_FRAME_RESERVED while
+   * another is reserved.
+   */
   reserve(): number {
     if (this.#reserved !== NONE) {
       throw new RingError(
@@ -55,12 +59,15 @@ export class TxRing {
     return this.#frames.payload(frame);
   }
 
-  /** Hands the reserved frame with `length` bytes of payload to the consumer. Throws RingError ERR_FRAME_LENGTH where it cannot hold them. */
+  /**
+   * Hands the reserved frame with `length` bytes of payload to the consumer. Throws RingError ERR_FRAME_LENGTH where it cannot hold them: the
+   * frame stays reserved; ERR_FRAME_NOT_RESERVED where none is.
+   */
   commit(length: number): void {
     const frame = this.#take();
     if (!Number.isInteger(length) || length < 1 || length > this.capacity) {
       throw new RingError(
-        `${length} bytes in a frame that holds 1 to ${this.capacity}`,
+        `${length} bytes in a frame that holds 1 to ${this.capacity}: commit another length, or abandon it`,
         "ERR_FRAME_LENGTH",
         EINVAL,
       );
@@ -71,7 +78,7 @@ export class TxRing {
     this.#frames.setStatus(frame, FrameStatus.valid);
   }
 
-  /** Gives the reserved frame up; the next `reserve` takes the same one. */
+  /** Gives the reserved frame up; the next `reserve` takes the same one. Throws RingError ERR_FRAME_NOT_RESERVED where none is. */
   abandon(): void {
     this.#take();
     this.#reserved = NONE;
