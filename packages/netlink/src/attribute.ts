@@ -1,6 +1,9 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "./abi.js";
 import { DecodeError } from "./errors.js";
 
+// A byte-order mark is data here like any other.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * A cursor over a run of attributes (struct nlattr) that are read in place: it makes no views and no objects.
  *
@@ -12,7 +15,8 @@ import { DecodeError } from "./errors.js";
  * ```
  *
  * Every length is checked against the run before use. The last attribute may lack its padding, as the kernel's
- * packet messages do. A reader is valid as long as the memory below it.
+ * packet messages do. A run that is shorter than its own family header holds no attributes: structures differ in length
+ * between kernels. A reader is valid as long as the memory below it.
  */
 export class AttributeReader {
   readonly view: DataView;
@@ -22,13 +26,18 @@ export class AttributeReader {
   offset = 0;
   /** Length of the payload in bytes, padding excluded. */
   length = 0;
-  readonly #start: number;
+  readonly #origin: number;
   readonly #end: number;
   #next: number;
 
-  constructor(view: DataView, offset: number, end: number) {
+  /**
+   * @param offset where the first attribute starts, absolute in `view`
+   * @param end the first byte behind the run, absolute in `view`
+   * @param origin what the offsets in errors count from: the start of the message, where it is known
+   */
+  constructor(view: DataView, offset: number, end: number, origin: number = offset) {
     this.view = view;
-    this.#start = offset;
+    this.#origin = origin;
     this.#end = end;
     this.#next = offset;
   }
@@ -42,7 +51,7 @@ export class AttributeReader {
     }
     const length = this.view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
     if (length < NLA_HDRLEN || at + length > this.#end) {
-      throw new DecodeError(`attribute length ${length} does not fit its message`, at - this.#start);
+      throw new DecodeError(`attribute length ${length} does not fit its message`, at - this.#origin);
     }
     this.type = this.view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN) & NLA_TYPE_MASK;
     this.offset = at + NLA_HDRLEN;
@@ -80,7 +89,7 @@ export class AttributeReader {
     const bytes = this.bytes();
     const end = bytes.indexOf(0);
     // TextDecoder refuses views of shared memory, and a copy of a short text is cheap.
-    return new TextDecoder().decode(Uint8Array.from(end < 0 ? bytes : bytes.subarray(0, end)));
+    return UTF8.decode(Uint8Array.from(end < 0 ? bytes : bytes.subarray(0, end)));
   }
 
   /** The payload as a view of the memory below, valid as long as that is. */
@@ -90,14 +99,14 @@ export class AttributeReader {
 
   /** A reader over the attributes nested in this one. */
   nested(): AttributeReader {
-    return new AttributeReader(this.view, this.offset, this.offset + this.length);
+    return new AttributeReader(this.view, this.offset, this.offset + this.length, this.#origin);
   }
 
   #checked(size: number): number {
     if (this.length < size) {
       throw new DecodeError(
         `attribute ${this.type} has ${this.length} bytes where ${size} are read`,
-        this.offset - this.#start,
+        this.offset - this.#origin,
       );
     }
     return this.offset;

@@ -27,9 +27,12 @@ export function errnoName(errno: number): string {
 
 export const EPERM = -1;
 export const ENOENT = -2;
+export const EBADF = -9;
 export const EAGAIN = -11;
 export const ENOMEM = -12;
 export const EINVAL = -22;
 export const ENOSPC = -28;
+export const EMSGSIZE = -90;
 export const ENOPROTOOPT = -92;
 export const ENOBUFS = -105;
+export const ECONNREFUSED = -111;

@@ -67,7 +67,7 @@ export class KernelError extends NetlinkError {
 
 /** Received bytes break the format. `code` is ERR_DECODE. */
 export class DecodeError extends NetlinkError {
-  /** Byte offset of the fault from the start of the message. */
+  /** Byte offset of the fault: from the start of the message, or of the bytes where they were read without one. */
   readonly offset: number;
 
   constructor(reason: string, offset: number) {
@@ -104,6 +104,20 @@ export class ReplyLostError extends NetlinkError {
   }
 }
 
+/**
+ * The state that a dump lists changed while it was listed (NLM_F_DUMP_INTR): items may be missing or seen twice. Rejects when the
+ * dump has ended, with everything visited. `code` is ERR_DUMP_INTERRUPTED.
+ */
+export class DumpInterruptedError extends NetlinkError {
+  constructor(requestType: number) {
+    super(
+      `what a dump of type ${requestType} lists changed meanwhile, so items may be missing or seen twice: forget what was ` +
+        "visited and ask again",
+      { code: "ERR_DUMP_INTERRUPTED" },
+    );
+  }
+}
+
 /** The transport that was asked for cannot be had. `code` is the kernel's where the kernel refused, else ERR_TRANSPORT. */
 export class TransportError extends NetlinkError {
   constructor(message: string, details: Partial<NetlinkErrorDetails> = {}) {
@@ -118,10 +132,25 @@ export class BusyError extends NetlinkError {
   }
 }
 
+export interface SystemErrorOptions {
+  /** What the call was about, such as the socket option's name. */
+  readonly subject?: string | undefined;
+  readonly cause?: unknown;
+}
+
 /** A system call failed. `code`, `errno` and `syscall` are the system's. */
 export class SystemError extends NetlinkError {
-  constructor(syscall: string, errno: number, advice = "") {
+  declare readonly errno: number;
+  declare readonly syscall: string;
+
+  constructor(syscall: string, errno: number, advice = "", options: SystemErrorOptions = {}) {
     const code = errnoName(errno);
-    super(`${syscall}: ${code}${advice === "" ? "" : `; ${advice}`}`, { code, errno, syscall });
+    const subject = options.subject === undefined ? "" : ` ${options.subject}`;
+    super(`${syscall}${subject}: ${code}${advice === "" ? "" : `; ${advice}`}`, {
+      code,
+      errno,
+      syscall,
+      cause: options.cause,
+    });
   }
 }

@@ -1,17 +1,26 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "./abi.js";
-import { EAGAIN, ENOBUFS, ENOSPC } from "./errno.js";
+import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "./errno.js";
 import { type FrameKeeper, Message, OWN_MEMORY } from "./message.js";
 import type { RequestTable } from "./request-table.js";
 import type { Transport } from "./transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;
+/** Answers handled by one call before the other work of the event loop gets its turn: a dump can be endless. */
+const ANSWERS_PER_CALL = 512;
+/** A socket that has nothing but losses to report, this often in a row, is taken for lost. */
+const LOSSES_IN_A_ROW = 64;
 
 export interface ReceiveStatistics {
   /** Messages handed to the reader; answers to requests are not among them. */
   readonly received: number;
-  /** How often the kernel said that the receive buffer overran (ENOBUFS); each time one or more messages were lost. */
+  /**
+   * How often the kernel said that messages were lost: the receive buffer was full (ENOBUFS), or it had no room to build a
+   * multicast message (ENOMEM, EMSGSIZE). Each time one or more were.
+   */
   readonly overruns: number;
+  /** Messages lost because nobody read them while requests were answered, and as much as the receive buffer holds waited already. */
+  readonly discarded: number;
   /** Messages larger than the transport could take, lost. */
   readonly truncated: number;
   /** Frames or messages that break the format, passed over. */
@@ -23,8 +32,10 @@ export interface ReceiveStatistics {
  * A frame goes back to the producer when the last message in it was released.
  */
 export class FrameReader implements FrameKeeper {
-  /** True when the last fill found no free frame: nothing can be read before a frame is released. */
+  /** True when the last fill found no free frame: nothing can be read before a frame is released or held. */
   starved = false;
+  /** True when the last `next` stopped to let others run: more may wait in the frames, of which the descriptor says nothing. */
+  interrupted = false;
   /** The error number that ended the socket, or 0. */
   lost = 0;
   readonly #transport: Transport;
@@ -32,11 +43,15 @@ export class FrameReader implements FrameKeeper {
   readonly #onRelieved: () => void;
   /** How many frames may be out of the ring's circulation before messages are moved to memory of their own. */
   readonly #framesOutLimit: number;
+  /** Messages not yet released of each frame; the cursor counts as one. */
   readonly #references: Uint32Array;
+  readonly #held: Uint8Array;
   readonly #ringView: DataView;
   readonly #ringBytes: Uint8Array;
+  #stopped = false;
   #received = 0;
   #overruns = 0;
+  #discarded = 0;
   #truncated = 0;
   #malformed = 0;
   // The frame that is being cut into messages.
@@ -59,74 +74,127 @@ export class FrameReader implements FrameKeeper {
     this.#view = rx.view;
     this.#framesOutLimit = rx.geometry.frameCount >> 1;
     this.#references = new Uint32Array(rx.geometry.frameCount);
+    this.#held = new Uint8Array(rx.geometry.frameCount);
   }
 
   get statistics(): ReceiveStatistics {
     return {
       received: this.#received,
       overruns: this.#overruns,
+      discarded: this.#discarded,
       truncated: this.#truncated,
       malformed: this.#malformed + this.#transport.rx.malformedCount,
     };
   }
 
-  /** The next message that answers no request, or undefined when none waits or no frame is free. */
+  /** The next message that answers no request, or undefined: when none waits, no frame is free, or others shall run. */
   next(): Message | undefined {
-    for (;;) {
-      if (this.#offset < this.#end) {
-        const message = this.#cut();
-        if (message === undefined) continue;
-        if (this.#isAnswer(message)) {
-          message.release();
-          continue;
-        }
+    this.interrupted = false;
+    for (let answers = 0; !this.#stopped; ) {
+      if (this.#offset >= this.#end) {
+        const frame = this.#transport.rx.next();
+        if (frame !== -1) this.#open(frame);
+        else if (!this.#refill()) return undefined;
+        continue;
+      }
+      // An answer's visitor may read on, or close the socket: nothing of the cursor is kept across it.
+      const message = this.#cut();
+      if (message === undefined) continue;
+      if (!this.#isAnswer(message)) {
         this.#received++;
         return message;
       }
-      const frame = this.#transport.rx.next();
-      if (frame !== -1) this.#open(frame);
-      else if (!this.#refill()) return undefined;
+      if (!message.held) message.release();
+      answers++;
+      if (answers === ANSWERS_PER_CALL) {
+        this.interrupted = true;
+        return undefined;
+      }
     }
+    return undefined;
+  }
+
+  /** Gives a message back that came out of `next` and that nobody will see. */
+  discard(message: Message): void {
+    this.#received--;
+    this.#discarded++;
+    message.release();
   }
 
   holdFrame(frame: number): void {
+    // Several messages may lie in one frame, and each may be held.
+    if (this.#stopped || this.#held[frame] === 1) return;
+    this.#held[frame] = 1;
     this.#transport.rx.hold(frame);
+    this.#relieve();
   }
 
   releaseFrame(frame: number): void {
+    // A closed transport has taken its memory back.
+    if (this.#stopped) return;
     const references = (this.#references[frame] ?? 1) - 1;
     this.#references[frame] = references;
     if (references > 0) return;
+    this.#held[frame] = 0;
     this.#transport.rx.release(frame);
-    if (this.starved) {
-      this.starved = false;
-      this.#onRelieved();
-    }
+    this.#relieve();
   }
 
+  /** The transport is closed: its memory is not touched again, whoever still releases messages. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #relieve(): void {
+    if (!this.starved) return;
+    this.starved = false;
+    this.#onRelieved();
+  }
+
+  /** The kernel's own unicast to this port; a multicast message may carry the port and sequence number of what caused it. */
   #isAnswer(message: Message): boolean {
     return (
       this.#requests.size > 0 &&
       message.senderPort === 0 &&
+      message.group === 0 &&
       message.portId === this.#transport.portId &&
       this.#requests.dispatch(message)
     );
   }
 
   #refill(): boolean {
-    for (;;) {
+    this.starved = false;
+    for (let losses = 0; ; ) {
       const filled = this.#transport.fill(FILL_LIMIT);
       if (filled > 0) return true;
-      if (filled === ENOBUFS) {
+      if (filled === ENOBUFS || filled === ENOMEM || filled === EMSGSIZE) {
         // The error is read and gone; what had arrived before it still waits.
         this.#overruns++;
-        continue;
+        losses++;
+        if (losses < LOSSES_IN_A_ROW) continue;
+        this.lost = filled;
+      } else if (filled === ENOSPC) {
+        // Whoever has the frames, or what lies in the backlog, may well wait for an answer that only comes when reading goes on.
+        if (this.#requests.size > 0 && this.#holdTaken()) continue;
+        this.starved = true;
+      } else if (filled === 0) {
+        this.#requests.readEmpty();
+      } else if (filled !== EAGAIN) {
+        this.lost = filled;
       }
-      if (filled === ENOSPC) this.starved = true;
-      else if (filled === 0 || filled === EAGAIN) this.#requests.loseAll();
-      else this.lost = filled;
       return false;
     }
+  }
+
+  /** Has the producer pass over every frame that is out; false where it does already. */
+  #holdTaken(): boolean {
+    let any = false;
+    for (let frame = 0; frame < this.#references.length; frame++) {
+      if (this.#references[frame] === 0 || this.#held[frame] === 1) continue;
+      this.holdFrame(frame);
+      any = true;
+    }
+    return any;
   }
 
   #open(frame: number): void {

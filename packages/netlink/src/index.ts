@@ -21,6 +21,7 @@ export { errnoName } from "./errno.js";
 export {
   BusyError,
   DecodeError,
+  DumpInterruptedError,
   EncodeError,
   KernelError,
   type KernelErrorDetails,
@@ -29,19 +30,15 @@ export {
   ReplyLostError,
   SocketClosedError,
   SystemError,
+  type SystemErrorOptions,
   TransportError,
 } from "./errors.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
 export type { TransportChoice } from "./open-transport.js";
-export {
-  NetlinkSocket,
-  type Outgoing,
-  type RequestOptions,
-  type SocketOptions,
-  type SocketStatistics,
-} from "./socket.js";
+export { NetlinkSocket } from "./socket.js";
+export type { Outgoing, RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
 export type {
   RingOptions,
   Transport,

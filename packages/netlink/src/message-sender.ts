@@ -1,5 +1,5 @@
 import { align, NLM_F_REQUEST, NLMSG_HDRLEN } from "./abi.js";
-import { EAGAIN, ENOBUFS, ENOMEM } from "./errno.js";
+import { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM } from "./errno.js";
 import { SystemError } from "./errors.js";
 import { MessageWriter } from "./message-writer.js";
 import type { Transport } from "./transport.js";
@@ -8,7 +8,7 @@ const NO_FRAME = -1;
 
 /**
  * Writes messages into TX frames, many to a frame, and sends all that was committed in an event-loop turn together.
- * What is larger than a frame goes by copy, behind everything that was written before it.
+ * What is larger than a frame goes by copy, behind everything that was committed before it.
  */
 export class MessageSender {
   readonly #transport: Transport;
@@ -28,6 +28,8 @@ export class MessageSender {
   /** A writer at the start of a message that takes at most `maximumLength` bytes behind its header. */
   compose(type: number, flags: number, maximumLength: number): MessageWriter {
     const { tx, portId } = this.#transport;
+    // One that was not committed is given up.
+    this.#large = undefined;
     const needed = NLMSG_HDRLEN + align(maximumLength);
     if (needed > tx.capacity) {
       this.#large = MessageWriter.growing();
@@ -39,7 +41,10 @@ export class MessageSender {
     ) {
       this.#closeFrame();
     }
-    if (this.#frame === NO_FRAME) this.#openFrame();
+    if (this.#frame === NO_FRAME) {
+      const offset = tx.payloadOffset(this.#reserveFrame());
+      this.#writer.aim(tx.bytes, tx.view, offset, offset + tx.capacity);
+    }
     return this.#writer.begin(type, flags | NLM_F_REQUEST, 0, portId);
   }
 
@@ -56,7 +61,7 @@ export class MessageSender {
     this.sendRun(large.finished());
   }
 
-  /** Makes sure that what was committed leaves before the event-loop turn ends. */
+  /** Makes sure that what was committed leaves before the event loop waits again. */
   scheduleFlush(): void {
     if (!this.#pending || this.#scheduled !== undefined) return;
     this.#scheduled = setImmediate(() => {
@@ -65,61 +70,75 @@ export class MessageSender {
     });
   }
 
-  /** Sends what was committed. */
-  flush(): void {
-    if (!this.#pending) return;
+  /** Sends what was committed. Returns 0, or the negative error number with which the system refused it. */
+  flush(): number {
+    if (!this.#pending) return 0;
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
+    const writer = this.#writer;
+    const composing = this.#large === undefined && writer.isOpen;
     this.#closeFrame();
-    const sent = this.#transport.drain();
-    if (sent >= 0) {
-      this.#pending = false;
-      return;
+    const sent = this.#drain();
+    if (sent < 0) {
+      if (composing) writer.detach();
+      return sent;
     }
-    if (sent !== EAGAIN && sent !== ENOBUFS && sent !== ENOMEM) {
-      this.#onLost(new SystemError("sendmsg", sent));
-      return;
+    this.#pending = false;
+    if (composing) {
+      const { tx } = this.#transport;
+      const offset = tx.payloadOffset(this.#reserveFrame());
+      writer.moveTo(tx.bytes, tx.view, offset, offset + tx.capacity);
     }
-    // The frames stay committed. A timer and no immediate: the kernel wants memory, and a busy loop gives it none.
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
-      this.flush();
-    }, 1);
+    return 0;
   }
 
-  /** Sends a run of finished messages by copy, in a send of its own, behind what was committed. */
+  /** Sends a run of finished messages by copy, in a send of its own, behind what was committed. Throws SystemError. */
   sendRun(messages: Uint8Array): void {
-    this.flush();
-    const sent = this.#transport.send(messages);
-    if (sent < 0) throw new SystemError("sendmsg", sent);
+    const flushed = this.flush();
+    // What waits must not be overtaken.
+    const sent = flushed < 0 ? flushed : this.#transport.send(messages);
+    if (sent < 0) throw sendError(sent);
   }
 
-  /** Forgets what was not sent. */
+  /** Forgets what was not sent, and takes nothing more: the transport is about to close. */
   stop(): void {
     clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
     this.#pending = false;
+    this.#large = undefined;
+    this.#frame = NO_FRAME;
+    this.#writer.detach();
   }
 
-  #openFrame(): void {
-    const { tx } = this.#transport;
-    let frame = tx.reserve();
-    if (frame === NO_FRAME) {
-      const sent = this.#transport.drain();
-      frame = tx.reserve();
-      if (frame === NO_FRAME) {
-        throw new SystemError(
-          "sendmsg",
-          sent,
-          "the kernel takes no messages now and every TX frame waits; try again",
-        );
-      }
+  /** Sends the committed frames. Those that the system has no memory for stay committed and are tried again. */
+  #drain(): number {
+    const sent = this.#transport.drain();
+    if (sent >= 0) return sent;
+    if (sent !== EAGAIN && sent !== ENOBUFS && sent !== ENOMEM) {
+      this.#onLost(sendError(sent));
+      return sent;
     }
-    const offset = tx.payloadOffset(frame);
-    this.#frame = frame;
-    this.#writer.aim(tx.bytes, tx.view, offset, offset + tx.capacity);
+    // A timer and no immediate: the kernel wants memory, and a busy loop gives it none.
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.flush();
+    }, 1);
+    return sent;
   }
 
+  #reserveFrame(): number {
+    const { tx } = this.#transport;
+    this.#frame = tx.reserve();
+    if (this.#frame === NO_FRAME) {
+      const sent = this.#drain();
+      if (sent < 0) throw sendError(sent);
+      this.#frame = tx.reserve();
+      if (this.#frame === NO_FRAME) throw sendError(EAGAIN);
+    }
+    return this.#frame;
+  }
+
+  /** Hands the finished messages of the frame over. */
   #closeFrame(): void {
     if (this.#frame === NO_FRAME) return;
     const { tx } = this.#transport;
@@ -129,3 +148,17 @@ export class MessageSender {
     else tx.abandon();
   }
 }
+
+function sendError(errno: number): SystemError {
+  return new SystemError("sendmsg", errno, SEND_ADVICE.get(errno));
+}
+
+const BUSY = "the kernel takes no messages now, and what was composed before waits: try again in a moment";
+
+const SEND_ADVICE: ReadonlyMap<number, string> = new Map([
+  [EAGAIN, BUSY],
+  [ENOBUFS, BUSY],
+  [ENOMEM, BUSY],
+  [EMSGSIZE, "the messages of one send exceed the socket's send buffer: send fewer or smaller ones together"],
+  [ECONNREFUSED, "nothing in this kernel, or in this network namespace, answers on the netlink protocol"],
+]);

@@ -3,18 +3,21 @@ import { EncodeError } from "./errors.js";
 
 const UTF8 = new TextEncoder();
 const EMPTY = new Uint8Array(0);
+const EMPTY_VIEW = new DataView(EMPTY.buffer);
 
 /**
  * Writes netlink messages one behind the other, either into memory that it is given (a ring frame, in place) or into
- * memory of its own that grows. Numbers are in host byte order unless the method's name says otherwise.
+ * memory of its own that grows. Numbers are in host byte order unless the method's name says otherwise, and lose what
+ * exceeds their size, as with DataView.
  *
- * A value that does not fit throws EncodeError and leaves the message unfinished; the next `begin` starts it anew.
+ * What does not fit throws EncodeError and gives the message up: `end` then refuses it, and the next `begin` starts in its place.
  */
 export class MessageWriter {
   #bytes: Uint8Array = EMPTY;
-  #view: DataView = new DataView(EMPTY.buffer);
+  #view: DataView = EMPTY_VIEW;
   #limit = 0;
   #grows = false;
+  #open = false;
   #start = 0;
   #position = 0;
 
@@ -34,6 +37,27 @@ export class MessageWriter {
     this.#start = offset;
     this.#limit = limit;
     this.#grows = false;
+    this.#open = false;
+  }
+
+  /** Takes the unfinished message along to other memory, where it goes on; the arguments are as in `aim`. */
+  moveTo(bytes: Uint8Array, view: DataView, offset: number, limit: number): void {
+    const written = this.#position - this.#start;
+    // Right also where both lie in one memory and overlap.
+    bytes.set(this.#bytes.subarray(this.#start, this.#position), offset);
+    this.aim(bytes, view, offset, limit);
+    this.#position = offset + written;
+    this.#open = true;
+  }
+
+  /** Gives up the unfinished message and the memory: nothing can be written before the next `aim`. */
+  detach(): void {
+    this.aim(EMPTY, EMPTY_VIEW, 0, 0);
+  }
+
+  /** True between `begin` and `end`. */
+  get isOpen(): boolean {
+    return this.#open;
   }
 
   /** What a growing writer has written so far. Valid until it is written to again. */
@@ -50,6 +74,7 @@ export class MessageWriter {
   begin(type: number, flags: number, sequence: number, portId: number): this {
     this.#position = this.#start;
     const at = this.#take(NLMSG_HDRLEN);
+    this.#open = true;
     this.#view.setUint16(at + 4, type, HOST_IS_LITTLE_ENDIAN);
     this.#view.setUint16(at + 6, flags, HOST_IS_LITTLE_ENDIAN);
     this.#view.setUint32(at + 8, sequence, HOST_IS_LITTLE_ENDIAN);
@@ -57,11 +82,20 @@ export class MessageWriter {
     return this;
   }
 
-  /** Finishes the message: stores its length and pads it, so that another can follow. */
+  /**
+   * Finishes the message: stores its length and pads it, so that another can follow. Throws EncodeError where none was begun, or
+   * where it was given up.
+   */
   end(): void {
+    if (!this.#open) {
+      throw new EncodeError(
+        "no message to finish: it was never begun, or it was given up when something did not fit",
+      );
+    }
     this.#view.setUint32(this.#start, this.#position - this.#start, HOST_IS_LITTLE_ENDIAN);
     this.pad();
     this.#start = this.#position;
+    this.#open = false;
   }
 
   uint8(value: number): this {
@@ -99,6 +133,7 @@ export class MessageWriter {
    * closes it.
    */
   attribute(type: number, length: number): this {
+    this.#checkLength(type, length);
     const at = this.#take(NLA_HDRLEN);
     this.#view.setUint16(at, NLA_HDRLEN + length, HOST_IS_LITTLE_ENDIAN);
     this.#view.setUint16(at + 2, type, HOST_IS_LITTLE_ENDIAN);
@@ -155,23 +190,23 @@ export class MessageWriter {
 
   /** Opens a nested attribute, with NLA_F_NESTED, and returns the token that closes it. */
   openNested(type: number): number {
-    return this.#sized(type | NLA_F_NESTED, 0) - NLA_HDRLEN;
+    // Counted from the message's start: the message may be moved before it is closed.
+    return this.#sized(type | NLA_F_NESTED, 0) - NLA_HDRLEN - this.#start;
   }
 
   /** Closes the nested attribute that `openNested` returned the token of. */
   closeNested(token: number): this {
-    const length = this.#position - token;
-    if (length > 0xffff) throw new EncodeError(`nested attribute of ${length} bytes: 65,535 is the most`);
-    this.#view.setUint16(token, length, HOST_IS_LITTLE_ENDIAN);
+    const at = this.#start + token;
+    const length = this.#position - at;
+    if (length > 0xffff) throw this.#giveUp(`nested attribute of ${length} bytes: 65,535 is the most`);
+    this.#view.setUint16(at, length, HOST_IS_LITTLE_ENDIAN);
     return this;
   }
 
   /** Writes an attribute's header and pads behind its payload; returns the payload's offset. */
   #sized(type: number, length: number): number {
     // nla_len excludes the padding: the kernel takes padding that is included for payload.
-    if (length > 0xffff - NLA_HDRLEN) {
-      throw new EncodeError(`attribute ${type} of ${length} bytes: 65,531 is the most`);
-    }
+    this.#checkLength(type, length);
     const at = this.#take(NLA_HDRLEN + length);
     this.#view.setUint16(at, NLA_HDRLEN + length, HOST_IS_LITTLE_ENDIAN);
     this.#view.setUint16(at + 2, type, HOST_IS_LITTLE_ENDIAN);
@@ -179,16 +214,29 @@ export class MessageWriter {
     return at + NLA_HDRLEN;
   }
 
+  #checkLength(type: number, length: number): void {
+    if (length > 0xffff - NLA_HDRLEN) {
+      throw this.#giveUp(`attribute ${type} of ${length} bytes: 65,531 is the most`);
+    }
+  }
+
   #take(length: number): number {
     const at = this.#position;
     if (at + length > this.#limit) {
       if (!this.#grows) {
-        throw new EncodeError(`message of more than ${this.#limit - this.#start} bytes: ask for more room`);
+        throw this.#giveUp(
+          `the message takes more than the ${this.#limit - this.#start} bytes there are: ask for more room when composing it`,
+        );
       }
       this.#grow(at + length);
     }
     this.#position = at + length;
     return at;
+  }
+
+  #giveUp(reason: string): EncodeError {
+    this.#open = false;
+    return new EncodeError(reason);
   }
 
   #grow(needed: number): void {

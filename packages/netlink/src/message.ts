@@ -84,10 +84,13 @@ export class Message {
 
   /** A cursor over the attributes behind a family header of `familyHeader` bytes (already padded to 4). */
   attributes(familyHeader: number): AttributeReader {
-    return new AttributeReader(this.view, this.payloadOffset + familyHeader, this.end);
+    return new AttributeReader(this.view, this.payloadOffset + familyHeader, this.end, this.offset);
   }
 
-  /** Keeps the message after the visitor returned; the producer passes its frame over. `release()` ends that. */
+  /**
+   * Keeps the message after the visitor returned; the producer passes its frame over until `release()`. A message that was
+   * released cannot be held any more.
+   */
   hold(): void {
     if (this.#held || this.#keeper === undefined) return;
     this.#held = true;
@@ -99,7 +102,7 @@ export class Message {
     return this.#held;
   }
 
-  /** Gives the frame back to the producer. Releasing twice does nothing. */
+  /** Gives the frame back to the producer. Releasing twice, or after the socket was closed, does nothing. */
   release(): void {
     const keeper = this.#keeper;
     if (keeper === undefined) return;

@@ -1,6 +1,6 @@
 import { loadNative, type NativeSocket } from "@nlring/native";
 import { type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
-import { TransportError } from "./errors.js";
+import { SystemError, TransportError } from "./errors.js";
 import type { Transport, TransportRequest } from "./transport.js";
 
 const NO_KERNEL_RING =
@@ -29,7 +29,7 @@ class UserRing implements Transport {
   }
 
   setReceiveBuffer(bytes: number): number {
-    return this.#socket.setReceiveBuffer(bytes);
+    return typed(() => this.#socket.setReceiveBuffer(bytes));
   }
 
   fill(limit: number): number {
@@ -58,15 +58,15 @@ class UserRing implements Transport {
   }
 
   setOption(level: number, option: number, value: number): void {
-    this.#socket.setOption(level, option, value);
+    typed(() => this.#socket.setOption(level, option, value));
   }
 
   addMembership(group: number): void {
-    this.#socket.addMembership(group);
+    typed(() => this.#socket.addMembership(group));
   }
 
   dropMembership(group: number): void {
-    this.#socket.dropMembership(group);
+    typed(() => this.#socket.dropMembership(group));
   }
 
   gracePeriod(): Promise<void> {
@@ -98,23 +98,65 @@ class UserRing implements Transport {
   }
 }
 
-/** A code and error number where the native part gave them. */
-function systemError(error: unknown): { code: string; errno: number } | undefined {
-  if (!(error instanceof Error) || !("code" in error) || !("errno" in error)) return undefined;
-  const { code, errno } = error;
-  return typeof code === "string" && typeof errno === "number" ? { code, errno } : undefined;
+interface NativeFailure {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly option: string | undefined;
+}
+
+/** What the native part tells of a failed system call; undefined for any other error. */
+function nativeFailure(error: unknown): NativeFailure | undefined {
+  if (!(error instanceof Error) || !("code" in error) || !("errno" in error) || !("syscall" in error))
+    return undefined;
+  const { code, errno, syscall } = error;
+  if (typeof code !== "string" || typeof errno !== "number" || typeof syscall !== "string") return undefined;
+  const option = "option" in error && typeof error.option === "string" ? error.option : undefined;
+  return { code, errno, syscall, option };
+}
+
+/** Runs a set-up call of the native part with its system errors turned into this package's. */
+function typed<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const failure = nativeFailure(error);
+    if (failure === undefined) throw error;
+    const { errno, syscall, option: subject } = failure;
+    throw new SystemError(syscall, errno, advice(failure), { subject, cause: error });
+  }
+}
+
+function advice({ code, syscall, option }: NativeFailure): string {
+  if (syscall === "socket" && code === "EPROTONOSUPPORT") {
+    return "this kernel has no such netlink protocol, or its module is not loaded";
+  }
+  if (syscall === "open") return "the network namespace cannot be opened: look at its path";
+  if (syscall === "setns")
+    return "the descriptor must be a network namespace, and entering it takes CAP_SYS_ADMIN";
+  if (option === "NETLINK_ADD_MEMBERSHIP" && code === "EPERM")
+    return "joining this group needs CAP_NET_ADMIN";
+  if (option === "NETLINK_ADD_MEMBERSHIP" && code === "EINVAL") {
+    return "the protocol has no multicast group of this number";
+  }
+  return "";
+}
+
+function openSocket({ protocol, namespace }: TransportRequest): NativeSocket {
+  const { Socket } = loadNative();
+  return typed(() => new Socket(protocol, namespace));
 }
 
 /** Tries to map the kernel's own rings on a socket of their own; the reason why not, or undefined where it can. */
 function refusedKernelRing(
   request: TransportRequest,
 ): { error: unknown; code: string; errno: number | undefined } | undefined {
-  const probe = new (loadNative().Socket)(request.protocol, request.namespace);
+  const probe = openSocket(request);
   try {
     probe.mapKernelRing(request.rx, request.tx);
     return undefined;
   } catch (error) {
-    const system = systemError(error);
+    const system = nativeFailure(error);
     return { error, code: system?.code ?? "ERR_TRANSPORT", errno: system?.errno };
   } finally {
     probe.close();
@@ -146,9 +188,9 @@ export function openNativeTransport(
         ? "the kernel maps netlink rings, but this release does not read them yet"
         : `the kernel refused NETLINK_RX_RING with ${refused.code}`;
   }
-  const socket = new (loadNative().Socket)(request.protocol, request.namespace);
+  const socket = openSocket(request);
   try {
-    return new UserRing(socket, request.rx, request.tx, reason);
+    return typed(() => new UserRing(socket, request.rx, request.tx, reason));
   } catch (error) {
     socket.close();
     throw error;

@@ -1,14 +1,14 @@
 import type { Message } from "./message.js";
 import type { RequestTable } from "./request-table.js";
 
-/** Requests that leave in one send and settle as one: resolved when all are answered, rejected with the first error. */
+/** Requests that leave in one send and settle as one: resolved when all have settled, rejected with the first error in their order. */
 export class RequestGroup {
   readonly #table: RequestTable;
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
   readonly #sequences: number[] = [];
   readonly #errors: (unknown | undefined)[] = [];
-  #unanswered = 0;
+  #unsettled = 0;
   #isSent = false;
 
   constructor(table: RequestTable, resolve: () => void, reject: (error: unknown) => void) {
@@ -20,13 +20,14 @@ export class RequestGroup {
   /** Registers the next message of the group and returns its sequence number. */
   add(type: number, answered: boolean, visit: ((reply: Message) => void) | undefined): number {
     const index = this.#sequences.length;
-    if (answered) this.#unanswered++;
+    this.#unsettled++;
     const sequence = this.#table.add({
       type,
+      answered,
       visit,
       settle: (error) => {
-        if (error !== undefined) this.#errors[index] ??= error;
-        if (answered) this.#unanswered--;
+        this.#errors[index] = error;
+        this.#unsettled--;
         this.#finish();
       },
     });
@@ -34,7 +35,7 @@ export class RequestGroup {
     return sequence;
   }
 
-  /** Tells that the send happened; a group without answers to wait for is done then. */
+  /** Tells that the send happened. */
   sent(): void {
     this.#isSent = true;
     this.#finish();
@@ -46,8 +47,7 @@ export class RequestGroup {
   }
 
   #finish(): void {
-    if (!this.#isSent || this.#unanswered > 0) return;
-    this.abandon();
+    if (!this.#isSent || this.#unsettled > 0) return;
     // A refused batch answers its failing messages alone; the first in order is the cause of the others.
     const error = this.#errors.find((candidate) => candidate !== undefined);
     if (error === undefined) this.#resolve();

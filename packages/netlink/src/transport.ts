@@ -35,15 +35,16 @@ export interface Transport {
   /** Asks for a receive buffer and returns the size that came. */
   setReceiveBuffer(bytes: number): number;
   /**
-   * Lets up to `limit` received messages into free frames of `rx`. Returns how many; 0 when none waits; -ENOSPC when no
-   * frame is free; -ENOBUFS when messages were lost; another negative error number when the socket is of no more use.
+   * Lets up to `limit` received messages into free frames of `rx`. Returns how many; 0 when none waits, so that a request
+   * without an answer has lost it; -EAGAIN when none can be had now, which says nothing about answers; -ENOSPC when no frame is
+   * free; -ENOBUFS, -ENOMEM or -EMSGSIZE when messages were lost; another negative error number when the socket is of no more use.
    */
   fill(limit: number): number;
   /** The message of the oldest COPY frame not yet asked for: `length` bytes, fewer where it was truncated. */
   takeCopied(length: number): Uint8Array | undefined;
-  /** Sends what is committed in `tx`. Returns bytes, or a negative error number; unsent frames stay committed. */
+  /** Sends what is committed in `tx` to the kernel. Returns bytes, or a negative error number; unsent frames stay committed. */
   drain(): number;
-  /** Sends one run of messages by copy. Returns bytes, or a negative error number. */
+  /** Sends one run of messages by copy to the kernel. Returns bytes, or a negative error number. */
   send(messages: Uint8Array): number;
   /** Messages that the socket had no room for, as the kernel counts them; undefined where it does not say. */
   drops(): number | undefined;
@@ -58,6 +59,7 @@ export interface Transport {
   pause(): void;
   ref(): void;
   unref(): void;
+  /** Closes the socket and takes the rings' memory back: views of it have length 0 from then on. */
   close(): void;
 }
 

@@ -31,7 +31,9 @@ const FIRST_PORT = 4_000_000_000;
 /**
  * The kernel's end of memory transports, for tests without privilege and on any system: `NetlinkSocket.open(protocol, { transport: kernel })`.
  *
- * The handler sees every message that is sent. A request that asks for an ACK gets one when the handler returns, unless it called `fail`.
+ * The handler sees every message that is sent, and answers before it returns, as the kernel does: a request whose answer is not there by
+ * then counts as lost. A request that asks for an ACK gets one when the handler returns, unless it called `fail`. A dump is ended by
+ * `reply(NLMSG_DONE, NLM_F_MULTI, (writer) => writer.uint32(0))`.
  */
 export class FakeKernel implements TransportProvider {
   readonly #handler: (request: KernelRequest) => void;
@@ -126,5 +128,5 @@ function build(
   writer.begin(type, flags, sequence, portId);
   write?.(writer);
   writer.end();
-  return writer.finished().slice();
+  return writer.finished();
 }

@@ -1,6 +1,6 @@
 import { type RingGeometry, RxFiller, RxRing, ringLength, TxDrainer, TxRing } from "@nlring/ring-core";
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
-import { EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
+import { EBADF, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
 import type { Transport } from "../transport.js";
 
 /** What the kernel's side of a memory transport does with the bytes of one send. */
@@ -18,7 +18,8 @@ const MESSAGE_OVERHEAD = 768;
 
 /**
  * A transport without a kernel: the same rings, filled and drained by TypeScript. Sending is handled before `drain` returns, as
- * in the kernel. Messages wait in a receive buffer of limited size until `fill` moves them into frames.
+ * in the kernel. Messages wait in a receive buffer of limited size until `fill` moves them into frames; after an overrun it takes
+ * nothing more until it has been read empty, unless NETLINK_NO_ENOBUFS is set.
  */
 export class MemoryTransport implements Transport {
   readonly kind = "memory";
@@ -30,14 +31,17 @@ export class MemoryTransport implements Transport {
   readonly #drainer: TxDrainer;
   readonly #handle: SendHandler;
   readonly #onClose: () => void;
+  readonly #memory: ArrayBuffer;
   readonly #waiting: Waiting[] = [];
   readonly #copied: Uint8Array[] = [];
   readonly #groups = new Set<number>();
   #receiveBuffer = DEFAULT_RECEIVE_BUFFER;
   #charged = 0;
   #dropped = 0;
-  #reportOverruns = true;
+  #reportsOverruns = true;
+  /** An overrun that nobody was told yet (sk_err). */
   #overrun = false;
+  #congested = false;
   #callback: () => void = () => {};
   #resumed = false;
   #closed = false;
@@ -48,6 +52,7 @@ export class MemoryTransport implements Transport {
     this.#handle = handle;
     this.#onClose = onClose;
     const memory = new ArrayBuffer(ringLength(rx) + ringLength(tx));
+    this.#memory = memory;
     this.rx = new RxRing(memory, 0, rx);
     this.tx = new TxRing(memory, ringLength(rx), tx);
     this.#filler = new RxFiller(memory, 0, rx);
@@ -66,14 +71,20 @@ export class MemoryTransport implements Transport {
   /** The kernel's side: queues a message for this socket. False when the receive buffer is full: the message is lost. */
   deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
     if (this.#closed) return false;
-    if (this.#charged + bytes.length + MESSAGE_OVERHEAD > this.#receiveBuffer) {
+    const charge = bytes.length + MESSAGE_OVERHEAD;
+    // An empty buffer takes a message of any size.
+    const isFull = this.#charged > 0 && this.#charged + charge > this.#receiveBuffer;
+    if (isFull || this.#congested) {
       this.#dropped++;
-      this.#overrun = this.#reportOverruns;
+      if (this.#reportsOverruns && !this.#congested) {
+        this.#congested = true;
+        this.#overrun = true;
+      }
       this.#wake();
       return false;
     }
-    this.#charged += bytes.length + MESSAGE_OVERHEAD;
-    this.#waiting.push({ bytes, group, senderPort });
+    this.#charged += charge;
+    this.#waiting.push({ bytes: bytes.slice(), group, senderPort });
     this.#wake();
     return true;
   }
@@ -84,6 +95,7 @@ export class MemoryTransport implements Transport {
   }
 
   fill(limit: number): number {
+    if (this.#closed) return EBADF;
     if (this.#overrun) {
       this.#overrun = false;
       return ENOBUFS;
@@ -99,6 +111,7 @@ export class MemoryTransport implements Transport {
       this.#charged -= message.bytes.length + MESSAGE_OVERHEAD;
       filled++;
     }
+    if (this.#waiting.length === 0) this.#congested = false;
     return filled;
   }
 
@@ -107,6 +120,7 @@ export class MemoryTransport implements Transport {
   }
 
   drain(): number {
+    if (this.#closed) return EBADF;
     let sent = 0;
     for (let frame = this.#drainer.next(); frame !== -1; frame = this.#drainer.next()) {
       const offset = this.#drainer.payloadOffset(frame);
@@ -114,11 +128,14 @@ export class MemoryTransport implements Transport {
       this.#drainer.release(frame);
       sent += messages.length;
       this.#handle(messages);
+      // The handler may have closed the socket.
+      if (this.#closed) break;
     }
     return sent;
   }
 
   send(messages: Uint8Array): number {
+    if (this.#closed) return EBADF;
     if (messages.length === 0) return EINVAL;
     this.#handle(messages.slice());
     return messages.length;
@@ -129,7 +146,7 @@ export class MemoryTransport implements Transport {
   }
 
   setOption(_level: number, option: number, value: number): void {
-    if (option === NETLINK_NO_ENOBUFS) this.#reportOverruns = value === 0;
+    if (option === NETLINK_NO_ENOBUFS) this.#reportsOverruns = value === 0;
   }
 
   addMembership(group: number): void {
@@ -165,6 +182,8 @@ export class MemoryTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     clearImmediate(this.#scheduled);
+    // Detached as on Linux, so that code which reads on after the close fails here as it does there.
+    structuredClone(this.#memory, { transfer: [this.#memory] });
     this.#onClose();
   }
 

@@ -1,0 +1,150 @@
+import { SystemError } from "./errors.js";
+import { FrameReader, type ReceiveStatistics } from "./frame-reader.js";
+import type { Message } from "./message.js";
+import type { RequestTable } from "./request-table.js";
+import type { Transport } from "./transport.js";
+
+/** What a waiting message costs beside its bytes, about as the kernel charges it. */
+const MESSAGE_OVERHEAD = 768;
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * The receiving side of a socket: it watches the transport while somebody waits, finds the answers to requests while nobody reads,
+ * and keeps what else it meets then, in order, for the reader.
+ */
+export class Receiver {
+  readonly #transport: Transport;
+  readonly #requests: RequestTable;
+  readonly #frames: FrameReader;
+  readonly #onLost: (error: SystemError) => void;
+  /** Messages met while only an answer was looked for, in order. */
+  #backlog: Message[] = [];
+  #backlogSize = 0;
+  readonly #backlogLimit: number;
+  /** True when the last look found neither a message nor a reason to look again before the descriptor says so. */
+  #drained = true;
+  #waiter: Waiter | undefined;
+  #nextTurn: NodeJS.Immediate | undefined;
+  #stopped = false;
+
+  constructor(transport: Transport, requests: RequestTable, onLost: (error: SystemError) => void) {
+    this.#transport = transport;
+    this.#requests = requests;
+    this.#onLost = onLost;
+    this.#frames = new FrameReader(transport, requests, () => this.lookSoon());
+    this.#backlogLimit = transport.receiveBuffer;
+    transport.onReadable(() => {
+      // One look a turn of the event loop: the bounds on what it does are a turn's.
+      if (this.#nextTurn === undefined) this.#turn();
+    });
+  }
+
+  get statistics(): ReceiveStatistics {
+    return this.#frames.statistics;
+  }
+
+  /** True while somebody waits in `untilReadable`. */
+  get isAwaited(): boolean {
+    return this.#waiter !== undefined;
+  }
+
+  /** The next message that answers no request, or undefined where none waits. */
+  take(): Message | undefined {
+    const waiting = this.#backlog.length > 0 ? this.#backlog.shift() : undefined;
+    if (waiting === undefined) return this.#read();
+    this.#backlogSize -= size(waiting);
+    return waiting;
+  }
+
+  /** Resolves when `take` may find a message again: in a later turn of the event loop, never in this one. */
+  untilReadable(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      // Frames may be full while the socket is empty: readiness would not come back for them.
+      if (!this.#drained || this.#backlog.length > 0) this.lookSoon();
+      this.#updateInterest();
+    });
+  }
+
+  /**
+   * Looks in the event loop's next turn, without waiting for the descriptor, whether anybody reads or not. After a request that is
+   * all it takes: the kernel has answered when the send returns.
+   */
+  lookSoon(): void {
+    if (this.#stopped || this.#nextTurn !== undefined) return;
+    this.#nextTurn = setImmediate(() => {
+      this.#nextTurn = undefined;
+      this.#turn();
+      this.#updateInterest();
+    });
+  }
+
+  /** The transport is about to close: whoever waits is rejected, and what waits is forgotten. */
+  stop(reason: unknown): void {
+    this.#stopped = true;
+    clearImmediate(this.#nextTurn);
+    this.#frames.stop();
+    this.#backlog = [];
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.reject(reason);
+  }
+
+  #read(): Message | undefined {
+    const frames = this.#frames;
+    const message = frames.next();
+    this.#drained = message === undefined && !frames.interrupted;
+    if (message === undefined && frames.lost !== 0) {
+      this.#onLost(new SystemError("recvmmsg", frames.lost, "the socket is closed; open another one"));
+    }
+    return message;
+  }
+
+  /** Called when the descriptor is readable or a frame came free: wakes the reader, else looks for answers. */
+  #turn(): void {
+    if (this.#stopped) return;
+    const waiter = this.#waiter;
+    if (waiter !== undefined) {
+      // Still watched: the reader comes back in a moment, and stopping and starting a watch costs two system calls.
+      this.#waiter = undefined;
+      waiter.resolve();
+      return;
+    }
+    this.#findAnswers();
+    if (this.#stopped) return;
+    if (this.#requests.size === 0) this.#transport.pause();
+    else if (!this.#drained) this.lookSoon();
+  }
+
+  /** Reads until every request has its answer; what else comes waits for the reader. */
+  #findAnswers(): void {
+    while (this.#requests.size > 0) {
+      const message = this.#read();
+      if (message === undefined) return;
+      const total = this.#backlogSize + size(message);
+      // Requests empty the socket's own buffer, which bounds what waits; the same bound holds here instead.
+      if (this.#backlog.length > 0 && total > this.#backlogLimit) {
+        this.#frames.discard(message);
+        continue;
+      }
+      this.#backlogSize = total;
+      this.#backlog.push(message);
+    }
+  }
+
+  /** Watches the descriptor while somebody waits for it. Without a free frame only answers are worth it: they find room. */
+  #updateInterest(): void {
+    if (this.#stopped) return;
+    if (this.#requests.size > 0) this.#transport.resume();
+    else if (this.#frames.starved) this.#transport.pause();
+    else if (this.#waiter !== undefined) this.#transport.resume();
+  }
+}
+
+function size(message: Message): number {
+  return message.end - message.offset + MESSAGE_OVERHEAD;
+}

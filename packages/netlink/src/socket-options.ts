@@ -1,0 +1,53 @@
+import type { ReceiveStatistics } from "./frame-reader.js";
+import type { Message } from "./message.js";
+import type { MessageWriter } from "./message-writer.js";
+import type { TransportChoice } from "./open-transport.js";
+import type { RingOptions } from "./transport.js";
+
+export interface SocketOptions {
+  /** Which transport to use; `auto` where undefined. `socket.transport` tells what came and why. */
+  readonly transport?: TransportChoice | undefined;
+  /** Shape of the receive ring; 64 frames of 32,792 bytes where undefined. */
+  readonly ring?: RingOptions | undefined;
+  /** Receive buffer wanted, in bytes as the kernel accounts them; `socket.receiveBuffer` tells what came. */
+  readonly receiveBuffer?: number | undefined;
+  /** Network namespace of the socket: a path such as /run/netns/name, or an open descriptor. */
+  readonly namespace?: string | number | undefined;
+  /**
+   * Sets NETLINK_NO_ENOBUFS: a full receive buffer loses what does not fit and goes on, instead of refusing everything
+   * until it has been read empty. The losses show in `statistics.drops` alone.
+   */
+  readonly noEnobufs?: boolean | undefined;
+  /** Closes the socket when aborted; what is pending then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A request to send. */
+export interface Outgoing {
+  /** nlmsg_type. */
+  readonly type: number;
+  /**
+   * nlmsg_flags. NLM_F_REQUEST is added, and NLM_F_ACK unless it is a dump (both bits of NLM_F_DUMP) or `acknowledge` is false.
+   */
+  readonly flags?: number | undefined;
+  /** Asks for an ACK; true where undefined. Without one the kernel speaks up only on failure. */
+  readonly acknowledge?: boolean | undefined;
+  /** Writes what follows the message header. */
+  readonly write?: ((writer: MessageWriter) => void) | undefined;
+}
+
+export interface RequestOptions {
+  /**
+   * Sees each message that answers the request, in place: it is valid until the visitor returns, unless that calls `hold()`. A visitor
+   * that throws sees no more of them, and the request rejects with what it threw once the answer has ended.
+   */
+  readonly visit?: ((reply: Message) => void) | undefined;
+}
+
+export interface SocketStatistics extends ReceiveStatistics {
+  /**
+   * Messages that the receive buffer had no room for, as the kernel counts them; undefined before Linux 4.12. Once the socket is closed,
+   * as it was then.
+   */
+  readonly drops: number | undefined;
+}
