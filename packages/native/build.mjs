@@ -29,7 +29,11 @@ export function downloadedHeaders(version = process.versions.node, home = homedi
 const hasHeaders = (folder) => existsSync(join(folder, "node_api.h")) && existsSync(join(folder, "uv.h"));
 
 /** The folder of Node's headers. `download` is called where this machine has none. */
-export function findHeaders({ installed = installedHeaders(), downloaded = downloadedHeaders(), download = runDownload } = {}) {
+export function findHeaders({
+  installed = installedHeaders(),
+  downloaded = downloadedHeaders(),
+  download = runDownload,
+} = {}) {
   if (hasHeaders(installed)) return installed;
   if (!hasHeaders(downloaded)) download();
   if (hasHeaders(downloaded)) return downloaded;
@@ -42,26 +46,46 @@ export function findHeaders({ installed = installedHeaders(), downloaded = downl
 function runDownload() {
   console.log("native: this Node came without headers; node-gyp downloads them");
   // npm's own settings must not lead node-gyp to headers of another Node.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package_)?config_/i.test(name)));
-  spawnSync(process.execPath, [require.resolve("node-gyp/bin/node-gyp.js"), "install", "--ensure", `--devdir=${join(homedir(), ".cache", "node-gyp")}`], {
-    stdio: "inherit",
-    env,
-  });
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_(package_)?config_/i.test(name)),
+  );
+  spawnSync(
+    process.execPath,
+    [
+      require.resolve("node-gyp/bin/node-gyp.js"),
+      "install",
+      "--ensure",
+      `--devdir=${join(homedir(), ".cache", "node-gyp")}`,
+    ],
+    {
+      stdio: "inherit",
+      env,
+    },
+  );
 }
 
-function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ["g++", "c++", "clang++"];
+const words = (text = "") => text.split(/\s+/).filter(Boolean);
+
+/** The compiler's command in words: CXX may hold more than one, such as "ccache g++". */
+export function findCompiler(named = process.env.CXX) {
+  const candidates = named ? [named] : ["g++", "c++", "clang++"];
   for (const candidate of candidates) {
-    if (spawnSync(candidate, ["--version"], { stdio: "ignore" }).status === 0) return candidate;
+    const [program = "", ...rest] = words(candidate);
+    if (spawnSync(program, [...rest, "--version"], { stdio: "ignore" }).status === 0)
+      return [program, ...rest];
   }
-  throw new Error(`no C++ compiler: tried ${candidates.join(", ")}. Install g++ (Debian: apt-get install g++) or set CXX.`);
+  throw new Error(
+    `no C++ compiler: tried ${candidates.join(", ")}. Install g++ (Debian: apt-get install g++) or set CXX.`,
+  );
 }
 
-function compile(compiler, args) {
+function compile([program, ...first], args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(compiler, args, { stdio: "inherit" });
+    const child = spawn(program, [...first, ...args], { stdio: "inherit" });
     child.on("error", reject);
-    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${compiler} failed (exit code ${code})`))));
+    child.on("exit", (code) =>
+      code === 0 ? resolve() : reject(new Error(`${program} failed (exit code ${code})`)),
+    );
   });
 }
 
@@ -82,25 +106,36 @@ async function build() {
     const flags = [
       ...["-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-pthread"],
       ...["-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type", "-Wno-unused-parameter"],
-      ...["-DNAPI_VERSION=8", "-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "-DNODE_ADDON_API_DISABLE_DEPRECATED"],
+      ...[
+        "-DNAPI_VERSION=8",
+        "-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+        "-DNODE_ADDON_API_DISABLE_DEPRECATED",
+      ],
       // Where an error can no longer be thrown because the thread ends, node-addon-api ends the process otherwise.
       "-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
       ...["-DNODE_GYP_MODULE_NAME=nlring", "-isystem", headers, "-isystem", addonApi],
-      ...(process.env.CXXFLAGS ?? "").split(" ").filter(Boolean),
+      ...words(process.env.CXXFLAGS),
     ];
     let done = 0;
     const waiting = [...sources];
     const work = async () => {
       for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
-        await compile(compiler, [...flags, "-c", join(here, "cpp", source), "-o", join(objects, `${source}.o`)]);
+        await compile(compiler, [
+          ...flags,
+          "-c",
+          join(here, "cpp", source),
+          "-o",
+          join(objects, `${source}.o`),
+        ]);
         console.log(`native: compiled ${source} (${++done} of ${sources.length})`);
       }
     };
     await Promise.all([work(), work()]);
     await compile(compiler, [
       ...["-shared", "-pthread", "-static-libstdc++", "-static-libgcc", "-s"],
-      ...(process.env.LDFLAGS ?? "").split(" ").filter(Boolean),
       ...sources.map((source) => join(objects, `${source}.o`)),
+      // Behind the objects, which is where a linker looks for what they lack.
+      ...words(process.env.LDFLAGS),
       ...["-o", join(objects, "nlring.node")],
     ]);
     renameSync(join(objects, "nlring.node"), join(output, "nlring.node"));

@@ -55,7 +55,8 @@ int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vec
       frame = ring->Next(frame);
     }
     if (count == 0) return refused < 0 ? refused : total;
-    const int64_t sent = SendVectors(descriptor, vectors, count, 0, 0);
+    // Empty frames only: recent kernels refuse an empty send (ENODATA), and the ring would stop for good.
+    const int64_t sent = bytes == 0 ? 0 : SendVectors(descriptor, vectors, count, 0, 0);
     if (sent < 0) return sent;
     total += sent;
     for (uint32_t i = 0; i < count; i++) {

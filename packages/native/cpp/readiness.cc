@@ -16,11 +16,12 @@ bool Hold(napi_env env, napi_value receiver, napi_value callback) {
 
 }  // namespace
 
-Readiness::Readiness(Napi::Env env, Handle* handle, Napi::Object receiver, Napi::Function callback)
+Readiness::Readiness(Napi::Env env, Handle* handle, Napi::Function callback)
     : env_(env),
       handle_(handle),
       callback_(Napi::Weak(callback)),
-      context_(env, "nlring:readable", receiver) {}
+      // Not the receiver: recent versions hold the resource, and it would never be collected.
+      context_(env, "nlring:readable") {}
 
 std::shared_ptr<Readiness> Readiness::Watch(Napi::Env env, int descriptor, Napi::Object receiver,
                                             Napi::Function callback) {
@@ -44,7 +45,7 @@ std::shared_ptr<Readiness> Readiness::Watch(Napi::Env env, int descriptor, Napi:
     ThrowError(env, "ERR_INVALID_STATE", "the socket cannot be watched: its thread ends");
     return nullptr;
   }
-  std::shared_ptr<Readiness> readiness(new Readiness(env, handle, receiver, callback));
+  std::shared_ptr<Readiness> readiness(new Readiness(env, handle, callback));
   handle->owner = readiness.get();
   return readiness;
 }

@@ -37,7 +37,7 @@ class Readiness : public std::enable_shared_from_this<Readiness> {
     napi_async_cleanup_hook_handle hook;
   };
 
-  Readiness(Napi::Env env, Handle* handle, Napi::Object receiver, Napi::Function callback);
+  Readiness(Napi::Env env, Handle* handle, Napi::Function callback);
   static void OnPoll(uv_poll_t* poll, int status, int events);
   static void OnEnvironmentEnd(napi_async_cleanup_hook_handle hook, void* data);
   static void CloseHandle(Handle* handle);

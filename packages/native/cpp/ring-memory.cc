@@ -77,7 +77,9 @@ std::shared_ptr<RingMemory> RingMemory::MapSocket(int descriptor, size_t length)
   return std::shared_ptr<RingMemory>(new RingMemory(static_cast<uint8_t*>(base), length, Kind::kSocket));
 }
 
-RingMemory::~RingMemory() { munmap(base_, length_); }
+RingMemory::~RingMemory() {
+  if (!abandoned_) munmap(base_, length_);
+}
 
 void RingMemory::Release() {
   if (kind_ == Kind::kAnonymous) {

@@ -93,6 +93,10 @@ class RingMemory {
   // zeros.
   void Release();
 
+  // Leaves the memory mapped for good: who moved its ArrayBuffer may use it in another thread for longer than
+  // this one's environment, whose end is the last that Node tells of it.
+  void Abandon() { abandoned_ = true; }
+
   // An ArrayBuffer over the memory. Empty with an exception pending where the runtime refuses external
   // memory.
   static Napi::Value ToArrayBuffer(Napi::Env env, const std::shared_ptr<RingMemory>& memory);
@@ -103,6 +107,7 @@ class RingMemory {
   uint8_t* base_;
   size_t length_;
   Kind kind_;
+  bool abandoned_ = false;
 };
 
 }  // namespace nlring

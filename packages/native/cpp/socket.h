@@ -11,6 +11,9 @@
 
 namespace nlring {
 
+constexpr int kRxRing = 6;  // NETLINK_RX_RING
+constexpr int kTxRing = 7;  // NETLINK_TX_RING
+
 // What one environment (the main thread, or a worker) has of its own.
 struct AddonData {
   FillScratch scratch;
@@ -56,6 +59,12 @@ class Socket : public Napi::ObjectWrap<Socket> {
   bool CheckUnmapped(Napi::Env env);
   void KeepSpilled(Napi::Env env, const SpilledMessage& message);
   Napi::Value ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name);
+  // Whether the ring's ArrayBuffer was detached by someone else (ArrayBuffer.prototype.transfer).
+  bool RingMoved(Napi::Env env);
+  // Takes hold of a new mapping. Returns false with an exception pending where the runtime refuses its
+  // ArrayBuffer.
+  bool HoldRing(Napi::Env env, const std::shared_ptr<RingMemory>& memory);
+  static void OnEnvironmentEnd(void* self);
   bool ReadSendBuffer(Napi::Env env);
   bool SetRing(Napi::Env env, int option, const char* name, const RingGeometry& geometry);
   void RemoveRings();

@@ -30,8 +30,9 @@ export interface NativeSocket {
   /** Messages lost to a full receive buffer (SO_MEMINFO). Throws ENOPROTOOPT before Linux 4.12. */
   drops(): number;
   /**
-   * Maps anonymous memory for both rings, RX first, TX right behind it. Untransferable; its views have length 0 after `close`.
-   * A socket has one mapping: a second throws EBUSY.
+   * Maps anonymous memory for both rings, RX first, TX right behind it, at most 4 GiB together. Its views have length 0 after
+   * `close`. A socket has one mapping: a second throws EBUSY. Node does not transfer such memory to another thread; code that
+   * detaches it by ArrayBuffer.prototype.transfer takes the ring from the socket: `fill` and `drain` return -EFAULT from then on.
    */
   mapUserRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer;
   /** Has the kernel map its own rings (NETLINK_RX_RING, NETLINK_TX_RING); throws its error where it refuses. */
@@ -41,14 +42,16 @@ export interface NativeSocket {
    * ones. Writes each header (length, group, sender's port in the pid field, 0 for the kernel) and stores the status last.
    * A message larger than a frame becomes a COPY frame and waits for `takeCopied`.
    *
-   * Returns how many; 0 when none waits; -ENOSPC when the frame at the head is not free; -ENOBUFS when the receive buffer overran.
+   * Returns how many; 0 when none waits; -ENOSPC when the frame at the head is not free; -ENOBUFS when the receive buffer overran;
+   * -EOPNOTSUPP without a user ring.
    */
   fill(limit: number): number;
   /** The message of the oldest COPY frame; shorter than the frame's length where even the spare memory cut it. */
   takeCopied(): Uint8Array | undefined;
   /**
    * User ring: sends the consecutive VALID frames from the head to the kernel, gathered into as few sends as the send buffer
-   * allows, and frees them. Kernel ring: lets the kernel send them. Returns bytes; unsent frames stay VALID.
+   * allows, and frees them. Kernel ring: lets the kernel send them. Returns bytes; unsent frames stay VALID. A length that is no
+   * multiple of 4 or does not fit its frame gives -EINVAL, and one beyond the send buffer -EMSGSIZE.
    */
   drain(): number;
   /** Sends bytes to a port and a mask of groups, by default to the kernel. Returns bytes. */
@@ -59,7 +62,10 @@ export interface NativeSocket {
   readonly senderPort: number;
   /** Multicast group of the last message received by `receive`; 0 for none. */
   readonly group: number;
-  /** Names what is called while the socket is readable and resumed, again and again until it was read empty. */
+  /**
+   * Names what is called while the socket is readable and resumed, again and again until it was read empty. Once for a socket: a
+   * second throws EEXIST. What the callback throws is an uncaught exception. Starts paused; `resume` before it does nothing.
+   */
   onReadable(callback: () => void): void;
   resume(): void;
   pause(): void;

@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
-import { markAsUntransferable } from "node:worker_threads";
-import type { NativeAddon, NativeRingGeometry } from "./binding.js";
+import type { NativeAddon } from "./binding.js";
 import { type Candidate, candidates } from "./candidates.js";
 
 /** The binding version that this code calls; cpp/addon.cc has the other one. */
@@ -49,10 +48,13 @@ export function load(list: readonly Candidate[], platform: string = process.plat
       // The one place where the addon's shape is taken on trust: the version it was built for says that it has it.
       addon = require(path) as NativeAddon | undefined;
     } catch (error) {
-      tried.push({ path, reason: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error) });
+      tried.push({
+        path,
+        reason: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error),
+      });
       continue;
     }
-    if (addon?.version === BINDING_VERSION) return withUntransferableRings(addon);
+    if (addon?.version === BINDING_VERSION) return addon;
     tried.push({
       path,
       reason: `has version ${addon?.version} of the binding where version ${BINDING_VERSION} is needed`,
@@ -62,23 +64,4 @@ export function load(list: readonly Candidate[], platform: string = process.plat
     tried,
     "Reinstall @nlring/native for this platform, or build it in a checkout of the project with `npm run build` and name the file in NLRING_NATIVE.",
   );
-}
-
-/** A ring that moved to another thread would take its memory along, from under this thread's socket. */
-function withUntransferableRings(addon: NativeAddon): NativeAddon {
-  class Socket extends addon.Socket {
-    override mapUserRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer {
-      const memory = super.mapUserRing(rx, tx);
-      markAsUntransferable(memory);
-      return memory;
-    }
-
-    override mapKernelRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer {
-      const memory = super.mapKernelRing(rx, tx);
-      markAsUntransferable(memory);
-      return memory;
-    }
-  }
-  const { version, layout, gracePeriod } = addon;
-  return { version, layout, gracePeriod, Socket };
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { downloadedHeaders, findHeaders, installedHeaders, target } from "../build.mjs";
+import { downloadedHeaders, findCompiler, findHeaders, installedHeaders, target } from "../build.mjs";
 import { candidates } from "../src/candidates.js";
 
 let folder = "";
@@ -84,6 +84,16 @@ describe("Node's headers", () => {
     expect(downloadedHeaders("20.19.0", "/home/user")).toBe(
       "/home/user/.cache/node-gyp/20.19.0/include/node",
     );
+  });
+});
+
+describe("the compiler", () => {
+  test("may be a command of several words", () => {
+    expect(findCompiler(`${process.execPath}  --no-warnings`)).toEqual([process.execPath, "--no-warnings"]);
+  });
+
+  test("that is named is the only one, and the error names it", () => {
+    expect(() => findCompiler("no-such-compiler")).toThrow("tried no-such-compiler. Install g++");
   });
 });
 
