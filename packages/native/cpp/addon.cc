@@ -11,7 +11,7 @@ namespace nlring {
 namespace {
 
 // Raised with every change of what JavaScript calls; src/load.ts refuses another one.
-constexpr int kBindingVersion = 1;
+constexpr int kBindingVersion = 2;
 
 // Waits until every processor has left what it was doing: an RCU grace period.
 class GracePeriod : public Napi::AsyncWorker {
@@ -66,6 +66,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonData());
   exports.Set("version", Napi::Number::New(env, kBindingVersion));
   exports.Set("layout", Layout(env));
+  exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   exports.Set("Socket", Socket::Define(env));
   exports.Set("gracePeriod", Napi::Function::New<WaitForGracePeriod>(env, "gracePeriod"));
   return exports;

@@ -1,4 +1,6 @@
 // The rings of a socket: mapping, filling and draining them.
+#include <poll.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -148,6 +150,14 @@ Napi::Value Socket::Drain(const Napi::CallbackInfo& info) {
     result = DrainKernelRing(descriptor_);
   }
   return Napi::Number::New(env, static_cast<double>(result));
+}
+
+Napi::Value Socket::Poll(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (descriptor_ < 0) return Napi::Boolean::New(env, false);
+  pollfd watched = {descriptor_, POLLIN, 0};
+  const int ready = poll(&watched, 1, 0);
+  return Napi::Boolean::New(env, ready > 0 && (watched.revents & POLLIN) != 0);
 }
 
 }  // namespace nlring

@@ -73,6 +73,7 @@ Napi::Function Socket::Define(Napi::Env env) {
                          InstanceMethod<&Socket::OnReadable>("onReadable"),
                          InstanceMethod<&Socket::Resume>("resume"),
                          InstanceMethod<&Socket::Pause>("pause"),
+                         InstanceMethod<&Socket::Poll>("poll"),
                          InstanceMethod<&Socket::Reference>("ref"),
                          InstanceMethod<&Socket::Unreference>("unref"),
                          InstanceMethod<&Socket::Close>("close"),

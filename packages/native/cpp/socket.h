@@ -49,6 +49,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value Group(const Napi::CallbackInfo& info);
   Napi::Value OnReadable(const Napi::CallbackInfo& info);
   Napi::Value Resume(const Napi::CallbackInfo& info);
+  Napi::Value Poll(const Napi::CallbackInfo& info);
   Napi::Value Pause(const Napi::CallbackInfo& info);
   Napi::Value Reference(const Napi::CallbackInfo& info);
   Napi::Value Unreference(const Napi::CallbackInfo& info);

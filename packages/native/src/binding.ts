@@ -54,6 +54,10 @@ export interface NativeSocket {
    * multiple of 4 or does not fit its frame gives -EINVAL, and one beyond the send buffer -EMSGSIZE.
    */
   drain(): number;
+  /**
+   * poll(2) on the socket without waiting: true where it is readable. A kernel ring's dumps go on inside it, and nowhere else.
+   */
+  poll(): boolean;
   /** Sends bytes to a port and a mask of groups, by default to the kernel. Returns bytes. */
   send(messages: Uint8Array, portId?: number, groups?: number): number;
   /** Receives one message. Returns its full length: more than `into` holds where it was cut. */
@@ -79,6 +83,8 @@ export interface NativeSocket {
 /** What the addon exports. */
 export interface NativeAddon {
   readonly version: number;
+  /** Bytes per page of memory; a kernel ring's blocks are multiples of it. */
+  readonly pageSize: number;
   /** Sizes and offsets in bytes of the structures, as the addon was compiled. */
   readonly layout: Readonly<Record<string, number>>;
   /**

@@ -72,7 +72,7 @@ export class FrameReader implements FrameKeeper {
     this.#ringView = rx.view;
     this.#bytes = rx.bytes;
     this.#view = rx.view;
-    this.#framesOutLimit = rx.geometry.frameCount >> 1;
+    this.#framesOutLimit = transport.holdsFrames === false ? 0 : rx.geometry.frameCount >> 1;
     this.#references = new Uint32Array(rx.geometry.frameCount);
     this.#held = new Uint8Array(rx.geometry.frameCount);
   }

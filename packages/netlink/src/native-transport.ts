@@ -1,56 +1,44 @@
 import { loadNative, type NativeSocket } from "@nlring/native";
-import { type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
+import { planRing, type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
+import { NETLINK_ROUTE } from "./abi.js";
 import { SystemError, TransportError } from "./errors.js";
+import { PROBE_FRAMES, skipsHeldFrames } from "./kernel-dialect.js";
+import { KernelRing, type MappedSocket } from "./kernel-ring.js";
+import { type SocketControls, SocketTransport } from "./socket-transport.js";
 import type { Transport, TransportRequest } from "./transport.js";
 
 const NO_KERNEL_RING =
   "Linux had memory-mapped netlink from 3.10 to 4.5 (CONFIG_NETLINK_MMAP), for root outside any user namespace";
 
-/** Frames in anonymous memory, filled by one recvmmsg and sent by one gathered sendmsg. */
-class UserRing implements Transport {
-  readonly kind = "user-ring";
-  readonly reason: string;
-  readonly portId: number;
-  readonly rx: RxRing;
-  readonly tx: TxRing;
-  readonly #socket: NativeSocket;
+/** The kernel's rings are its own memory, taken for good; what does not fit a frame comes by copy. */
+const LARGEST_KERNEL_FRAME = 16_384;
 
-  constructor(socket: NativeSocket, rx: RingGeometry, tx: RingGeometry, reason: string) {
-    this.#socket = socket;
-    this.reason = reason;
-    const memory = socket.mapUserRing(rx, tx);
-    this.rx = new RxRing(memory, 0, rx);
-    this.tx = new TxRing(memory, ringLength(rx), tx);
-    this.portId = socket.bind(0, 0);
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+
+/** The addon's socket with this package's errors. */
+class NativeControls implements SocketControls {
+  readonly native: NativeSocket;
+
+  constructor(native: NativeSocket) {
+    this.native = native;
   }
 
   get receiveBuffer(): number {
-    return this.#socket.receiveBuffer;
+    return this.native.receiveBuffer;
   }
 
   setReceiveBuffer(bytes: number): number {
-    return typed(() => this.#socket.setReceiveBuffer(bytes));
-  }
-
-  fill(limit: number): number {
-    return this.#socket.fill(limit);
-  }
-
-  takeCopied(_length: number): Uint8Array | undefined {
-    return this.#socket.takeCopied();
-  }
-
-  drain(): number {
-    return this.#socket.drain();
+    return typed(() => this.native.setReceiveBuffer(bytes));
   }
 
   send(messages: Uint8Array): number {
-    return this.#socket.send(messages);
+    return this.native.send(messages);
   }
 
   drops(): number | undefined {
     try {
-      return this.#socket.drops();
+      return this.native.drops();
     } catch {
       // SO_MEMINFO came with Linux 4.12; without it the number is not known, which is not zero.
       return undefined;
@@ -58,15 +46,15 @@ class UserRing implements Transport {
   }
 
   setOption(level: number, option: number, value: number): void {
-    typed(() => this.#socket.setOption(level, option, value));
+    typed(() => this.native.setOption(level, option, value));
   }
 
   addMembership(group: number): void {
-    typed(() => this.#socket.addMembership(group));
+    typed(() => this.native.addMembership(group));
   }
 
   dropMembership(group: number): void {
-    typed(() => this.#socket.dropMembership(group));
+    typed(() => this.native.dropMembership(group));
   }
 
   gracePeriod(): Promise<void> {
@@ -74,27 +62,87 @@ class UserRing implements Transport {
   }
 
   onReadable(callback: () => void): void {
-    this.#socket.onReadable(callback);
+    this.native.onReadable(callback);
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.native.resume();
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.native.pause();
   }
 
   ref(): void {
-    this.#socket.ref();
+    this.native.ref();
   }
 
   unref(): void {
-    this.#socket.unref();
+    this.native.unref();
   }
 
   close(): void {
-    this.#socket.close();
+    this.native.close();
+  }
+}
+
+/** Frames in anonymous memory, filled by one recvmmsg and sent by one gathered sendmsg. */
+class UserRing extends SocketTransport<NativeControls> {
+  readonly kind = "user-ring";
+  readonly reason: string;
+  readonly portId: number;
+  readonly rx: RxRing;
+  readonly tx: TxRing;
+
+  constructor(native: NativeSocket, rx: RingGeometry, tx: RingGeometry, reason: string) {
+    super(new NativeControls(native));
+    this.reason = reason;
+    const memory = native.mapUserRing(rx, tx);
+    this.rx = new RxRing(memory, 0, rx);
+    this.tx = new TxRing(memory, ringLength(rx), tx);
+    this.portId = native.bind(0, 0);
+  }
+
+  fill(limit: number): number {
+    return this.socket.native.fill(limit);
+  }
+
+  takeCopied(_length: number): Uint8Array | undefined {
+    return this.socket.native.takeCopied();
+  }
+
+  drain(): number {
+    return this.socket.native.drain();
+  }
+}
+
+/** A socket of the addon whose rings the kernel has mapped. */
+class NativeMappedSocket extends NativeControls implements MappedSocket {
+  readonly portId: number;
+  readonly memory: ArrayBuffer;
+
+  constructor(native: NativeSocket, rx: RingGeometry, tx: RingGeometry) {
+    super(native);
+    this.memory = native.mapKernelRing(rx, tx);
+    this.portId = native.bind(0, 0);
+  }
+
+  takeError(): number {
+    // Reading it clears it.
+    const error = this.native.getOption(SOL_SOCKET, SO_ERROR);
+    return error === 0 ? 0 : -error;
+  }
+
+  poll(): boolean {
+    return this.native.poll();
+  }
+
+  receive(into: Uint8Array): number {
+    return this.native.receive(into);
+  }
+
+  sendRing(): number {
+    return this.native.drain();
   }
 }
 
@@ -142,57 +190,78 @@ function advice({ code, syscall, option }: NativeFailure): string {
   return "";
 }
 
-function openSocket({ protocol, namespace }: TransportRequest): NativeSocket {
+function openSocket(protocol: number, namespace: TransportRequest["namespace"]): NativeSocket {
   const { Socket } = loadNative();
   return typed(() => new Socket(protocol, namespace));
 }
 
-/** Tries to map the kernel's own rings on a socket of their own; the reason why not, or undefined where it can. */
-function refusedKernelRing(
-  request: TransportRequest,
-): { error: unknown; code: string; errno: number | undefined } | undefined {
-  const probe = openSocket(request);
+/** Does something with a new socket, which is closed where that fails. */
+function withSocket<T>(
+  protocol: number,
+  namespace: TransportRequest["namespace"],
+  use: (socket: NativeSocket) => T,
+): T {
+  const socket = openSocket(protocol, namespace);
   try {
-    probe.mapKernelRing(request.rx, request.tx);
-    return undefined;
+    return use(socket);
   } catch (error) {
-    const system = nativeFailure(error);
-    return { error, code: system?.code ?? "ERR_TRANSPORT", errno: system?.errno };
-  } finally {
-    probe.close();
+    socket.close();
+    throw error;
   }
 }
 
-/** Opens a socket of the native package with the ring that `choice` names. */
+/** Maps the kernel's own rings. Throws the system's error where it refuses. */
+function openKernelRing({ protocol, namespace, rx, tx }: TransportRequest): Transport {
+  const { pageSize } = loadNative();
+  const probe = planRing({ frameSize: pageSize, frameCount: PROBE_FRAMES, pageSize });
+  const skips = withSocket(NETLINK_ROUTE, namespace, (socket) => {
+    const answer = skipsHeldFrames(new NativeMappedSocket(socket, probe, probe), probe);
+    socket.close();
+    return answer;
+  });
+  const frameSize = Math.min(rx.frameSize, LARGEST_KERNEL_FRAME);
+  const kernelRx = planRing({ frameSize, frameCount: rx.frameCount, pageSize });
+  const kernelTx = planRing({
+    frameSize: Math.min(tx.frameSize, LARGEST_KERNEL_FRAME),
+    frameCount: tx.frameCount,
+    pageSize,
+  });
+  return withSocket(protocol, namespace, (socket) => {
+    const mapped = new NativeMappedSocket(socket, kernelRx, kernelTx);
+    return new KernelRing(mapped, kernelRx, kernelTx, {
+      kind: "kernel-ring",
+      reason: skips
+        ? "the kernel maps netlink rings"
+        : "the kernel maps netlink rings, and stops at held frames as before Linux 4.3: messages are copied on arrival",
+      skipsHeldFrames: skips,
+    });
+  });
+}
+
+/** Opens a socket of the addon with the ring that `choice` names. */
 export function openNativeTransport(
   request: TransportRequest,
   choice: "auto" | "kernel-ring" | "user-ring",
 ): Transport {
   let reason = "asked for";
   if (choice !== "user-ring") {
-    const refused = refusedKernelRing(request);
-    if (choice === "kernel-ring") {
-      if (refused === undefined) {
+    try {
+      return openKernelRing(request);
+    } catch (error) {
+      const failure = nativeFailure(error);
+      if (failure === undefined) throw error;
+      const { code, errno, syscall, option = syscall } = failure;
+      if (choice === "kernel-ring") {
         throw new TransportError(
-          'this kernel maps netlink rings, but this release does not read them yet: use transport "user-ring"',
+          `the kernel refused ${option} with ${code}. ${NO_KERNEL_RING}. Use transport "auto" or ` +
+            '"user-ring", which fill the same ring with one recvmmsg',
+          { code, errno, syscall, cause: error },
         );
       }
-      throw new TransportError(
-        `the kernel refused NETLINK_RX_RING with ${refused.code}. ${NO_KERNEL_RING}. Use transport "auto" or ` +
-          '"user-ring", which fill the same ring with one recvmmsg',
-        { code: refused.code, errno: refused.errno, syscall: "setsockopt", cause: refused.error },
-      );
+      reason = `the kernel refused ${option} with ${code}`;
     }
-    reason =
-      refused === undefined
-        ? "the kernel maps netlink rings, but this release does not read them yet"
-        : `the kernel refused NETLINK_RX_RING with ${refused.code}`;
   }
-  const socket = openSocket(request);
-  try {
-    return typed(() => new UserRing(socket, request.rx, request.tx, reason));
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  return withSocket(request.protocol, request.namespace, (socket) =>
+    typed(() => new UserRing(socket, request.rx, request.tx, reason)),
+  );
 }

@@ -30,6 +30,8 @@ export interface Transport {
   readonly portId: number;
   readonly rx: RxRing;
   readonly tx: TxRing;
+  /** False where a held frame stops the producer, so that messages that are kept must be copied; true where undefined. */
+  readonly holdsFrames?: boolean | undefined;
   /** Size of the receive buffer in bytes, as the kernel accounts them. */
   readonly receiveBuffer: number;
   /** Asks for a receive buffer and returns the size that came. */

@@ -4,6 +4,8 @@ import { datagramOffset, type FloodResult, type SendResult, type TestFamily } fr
 
 /** Where packets come from and go to: the kernel with real datagrams, or the queue in memory. */
 export interface World {
+  /** Frames that a ring needs at the least: what is in flight, where a mapped kernel has no other place for it; 2 elsewhere. */
+  readonly fewestFrames: number;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Opens a queue that this world's datagrams are led into. */
@@ -95,7 +97,9 @@ export function verdictSuite(world: World, packets: number): void {
   });
 
   test("packets decided later, in any order, arrive, and the ring goes on meanwhile", async () => {
-    const queue = await intercepted({ ring: { frameSize: 4096, frameCount: 16 } });
+    const queue = await intercepted({
+      ring: { frameSize: 4096, frameCount: Math.max(16, world.fewestFrames) },
+    });
     const running = queue.run(async (packet) => {
       const { id } = packet;
       const first = packet.payload[0];
@@ -117,7 +121,8 @@ export function verdictSuite(world: World, packets: number): void {
   });
 
   test("a packet kept after its verdict throws when touched, while its frame holds another", async () => {
-    const queue = await intercepted({ ring: { frameSize: 4096, frameCount: 2 } });
+    const queue = await intercepted({ ring: { frameSize: 4096, frameCount: world.fewestFrames } });
+    const count = 50 * world.fewestFrames;
     const kept: Packet[] = [];
     const broken: string[] = [];
     const running = queue.run((packet) => {
@@ -133,7 +138,7 @@ export function verdictSuite(world: World, packets: number): void {
       kept.push(packet);
       packet.accept();
     });
-    expect(await send("ip", 100)).toMatchObject({ echoed: 100 });
+    expect(await send("ip", count)).toMatchObject({ echoed: count });
     expect(broken).toEqual([]);
     await queue.close();
     await running;

@@ -10,6 +10,7 @@ const SOAK = process.env["NLRING_SOAK"] === "1";
 
 /** Real datagrams over loopback. */
 class KernelWorld implements World {
+  readonly fewestFrames = 2;
   #echo: Echo | undefined;
 
   async start(): Promise<void> {

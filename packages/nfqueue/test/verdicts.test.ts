@@ -1,3 +1,4 @@
+import { describe } from "vitest";
 import { NfQueue } from "../src/index.js";
 import { FakeQueueKernel } from "../src/testing/index.js";
 import { MemoryEcho } from "./memory-echo.js";
@@ -7,8 +8,15 @@ const QUEUE = 11;
 
 /** The queue in memory: no privilege, no kernel. */
 class MemoryWorld implements World {
-  readonly #kernel = new FakeQueueKernel();
-  readonly #echo = new MemoryEcho(this.#kernel, QUEUE);
+  readonly fewestFrames: number;
+  readonly #kernel: FakeQueueKernel;
+  readonly #echo: MemoryEcho;
+
+  constructor(options?: ConstructorParameters<typeof FakeQueueKernel>[0]) {
+    this.fewestFrames = options?.mapped === undefined ? 2 : 256;
+    this.#kernel = new FakeQueueKernel(options);
+    this.#echo = new MemoryEcho(this.#kernel, QUEUE);
+  }
 
   async start(): Promise<void> {}
 
@@ -33,4 +41,11 @@ class MemoryWorld implements World {
   }
 }
 
-verdictSuite(new MemoryWorld(), 20_000);
+describe("frames filled from a receive buffer", () => {
+  verdictSuite(new MemoryWorld(), 20_000);
+});
+
+// What a kernel that maps rings does with frames, from the stand-in that is held to recordings of two such kernels.
+describe.each(["from-4.3", "before-4.3"] as const)("frames mapped by a kernel %s", (mapped) => {
+  verdictSuite(new MemoryWorld({ mapped }), 20_000);
+});

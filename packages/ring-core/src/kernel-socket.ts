@@ -68,7 +68,7 @@ export class KernelSocket {
   readonly #pageSize: number;
   readonly #privileged: boolean;
   readonly #receiveBuffer: number;
-  readonly #noEnobufs: boolean;
+  #noEnobufs: boolean;
   readonly #misplacedDumps: number | undefined;
   readonly #createMemory: (length: number) => ArrayBufferLike;
   #rxGeometry: RingGeometry | undefined;
@@ -208,13 +208,23 @@ export class KernelSocket {
     };
   }
 
+  /** setsockopt(NETLINK_NO_ENOBUFS): overruns are counted and not reported; congestion ends. */
+  setNoEnobufs(on: boolean): void {
+    this.#noEnobufs = on;
+    if (on) this.#congested = false;
+  }
+
+  /** getsockopt(SO_ERROR): the pending error, which is none then; 0 for none. */
+  takeError(): number {
+    const error = this.#error;
+    this.#error = 0;
+    return error;
+  }
+
   /** recv: a pending error once, else the oldest message of the receive queue, else -EAGAIN. */
   receive(): Uint8Array | number {
-    const error = this.#error;
-    if (error !== 0) {
-      this.#error = 0;
-      return error;
-    }
+    const error = this.takeError();
+    if (error !== 0) return error;
     const message = this.#queue.shift();
     if (message === undefined) return EAGAIN;
     this.#charged -= message.bytes.length + MESSAGE_OVERHEAD;

@@ -36,6 +36,8 @@ export class RxRing {
   readonly #lengths: Uint32Array;
   readonly #copies: Uint8Array;
   readonly #messages: MessageFinder | undefined;
+  /** The frame that `ready` took for the next `next`. */
+  #waiting = NONE;
   #taken = 0;
   #held = 0;
   #malformed = 0;
@@ -89,8 +91,21 @@ export class RxRing {
     return this.#messages?.lostCount ?? 0;
   }
 
+  /** True where `next` has a frame to give: it is taken already. */
+  get ready(): boolean {
+    if (this.#waiting === NONE) this.#waiting = this.#take();
+    return this.#waiting !== NONE;
+  }
+
   /** Takes the next filled frame in ring order and returns its number, or -1 when there is none to take now. */
   next(): number {
+    if (this.#waiting === NONE) return this.#take();
+    const frame = this.#waiting;
+    this.#waiting = NONE;
+    return frame;
+  }
+
+  #take(): number {
     const place = this.#place;
     const frames = this.#frames;
     // Each frame is looked at twice at most, so one call ends even where another thread fills without pause.

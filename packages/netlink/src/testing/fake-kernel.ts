@@ -1,3 +1,4 @@
+import type { KernelDialect } from "@nlring/ring-core";
 import {
   align,
   HOST_IS_LITTLE_ENDIAN,
@@ -8,9 +9,12 @@ import {
   NLMSG_HDRLEN,
   NLMSGERR_ATTR_MSG,
 } from "../abi.js";
+import { KernelRing } from "../kernel-ring.js";
 import { Message, OWN_MEMORY } from "../message.js";
 import { MessageWriter } from "../message-writer.js";
 import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import { MappedMemorySocket } from "./mapped-memory-socket.js";
+import type { FakeSocket } from "./memory-socket.js";
 import { MemoryTransport } from "./memory-transport.js";
 
 /** One message that a socket sent to the fake kernel. */
@@ -19,11 +23,19 @@ export interface KernelRequest {
   /** The message, read as any other. */
   readonly message: Message;
   /** The socket that sent it. */
-  readonly transport: MemoryTransport;
+  readonly transport: FakeSocket;
   /** Answers with a message of the request's sequence number. */
   reply(type: number, flags: number, write?: (writer: MessageWriter) => void): void;
   /** Answers with an error: a negative Linux error number, and words as from the extended ACK. */
   fail(errno: number, text?: string): void;
+}
+
+export interface FakeKernelOptions {
+  /**
+   * Has the sockets' rings mapped by a stand-in for the kernels of 3.10 to 4.5, before or from 4.3, instead of filled from a receive
+   * buffer: what such a kernel does with frames, overruns and dumps is what tests then meet.
+   */
+  readonly mapped?: KernelDialect | undefined;
 }
 
 const FIRST_PORT = 4_000_000_000;
@@ -37,23 +49,35 @@ const FIRST_PORT = 4_000_000_000;
  */
 export class FakeKernel implements TransportProvider {
   readonly #handler: (request: KernelRequest) => void;
-  readonly #transports = new Set<MemoryTransport>();
+  readonly #mapped: KernelDialect | undefined;
+  readonly #transports = new Set<FakeSocket>();
   #nextPort = FIRST_PORT;
 
-  constructor(handler: (request: KernelRequest) => void = () => {}) {
+  constructor(handler: (request: KernelRequest) => void = () => {}, options: FakeKernelOptions = {}) {
     this.#handler = handler;
+    this.#mapped = options.mapped;
   }
 
   open(request: TransportRequest): Transport {
-    const transport: MemoryTransport = new MemoryTransport(
-      this.#nextPort++,
-      request.rx,
-      request.tx,
-      (messages) => this.#receive(request.protocol, transport, messages),
-      () => this.#transports.delete(transport),
-    );
-    this.#transports.add(transport);
-    return transport;
+    const portId = this.#nextPort++;
+    const { protocol, rx, tx } = request;
+    // Neither is called before the socket is there.
+    const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
+    const onClose = (): void => {
+      this.#transports.delete(socket);
+    };
+    const dialect = this.#mapped;
+    const socket =
+      dialect === undefined
+        ? new MemoryTransport(portId, rx, tx, onSend, onClose)
+        : new MappedMemorySocket(portId, rx, tx, dialect, onSend, onClose);
+    this.#transports.add(socket);
+    if (socket instanceof MemoryTransport) return socket;
+    return new KernelRing(socket, rx, tx, {
+      kind: "memory",
+      reason: "given by the caller; a stand-in for a kernel that maps rings",
+      skipsHeldFrames: dialect === "from-4.3",
+    });
   }
 
   /** Sends a message to every socket in the group; returns how many had room for it. */
@@ -67,11 +91,11 @@ export class FakeKernel implements TransportProvider {
   }
 
   /** Sends a message that answers nothing to one socket; false when its receive buffer is full and the message is lost. */
-  notify(transport: MemoryTransport, type: number, write?: (writer: MessageWriter) => void): boolean {
+  notify(transport: FakeSocket, type: number, write?: (writer: MessageWriter) => void): boolean {
     return transport.deliver(build(type, 0, 0, 0, write));
   }
 
-  #receive(protocol: number, transport: MemoryTransport, bytes: Uint8Array): void {
+  #receive(protocol: number, transport: FakeSocket, bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let offset = 0; offset + NLMSG_HDRLEN <= bytes.length; ) {
       const length = view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
@@ -85,7 +109,7 @@ export class FakeKernel implements TransportProvider {
     }
   }
 
-  #handle(protocol: number, transport: MemoryTransport, message: Message): void {
+  #handle(protocol: number, transport: FakeSocket, message: Message): void {
     let failed = false;
     const answerError = (errno: number, text: string | undefined): void => {
       const flags = NLM_F_CAPPED | (text === undefined ? 0 : NLM_F_ACK_TLVS);

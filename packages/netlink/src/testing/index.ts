@@ -1,2 +1,3 @@
-export { FakeKernel, type KernelRequest } from "./fake-kernel.js";
+export { FakeKernel, type FakeKernelOptions, type KernelRequest } from "./fake-kernel.js";
+export type { FakeSocket } from "./memory-socket.js";
 export { MemoryTransport, type SendHandler } from "./memory-transport.js";

@@ -2,6 +2,7 @@ import { type RingGeometry, RxFiller, RxRing, ringLength, TxDrainer, TxRing } fr
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
 import type { Transport } from "../transport.js";
+import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 
 /** What the kernel's side of a memory transport does with the bytes of one send. */
 export type SendHandler = (messages: Uint8Array) => void;
@@ -21,7 +22,7 @@ const MESSAGE_OVERHEAD = 768;
  * in the kernel. Messages wait in a receive buffer of limited size until `fill` moves them into frames; after an overrun it takes
  * nothing more until it has been read empty, unless NETLINK_NO_ENOBUFS is set.
  */
-export class MemoryTransport implements Transport {
+export class MemoryTransport extends MemorySocket implements Transport, FakeSocket {
   readonly kind = "memory";
   readonly reason = "given by the caller; no kernel is involved";
   readonly portId: number;
@@ -30,11 +31,8 @@ export class MemoryTransport implements Transport {
   readonly #filler: RxFiller;
   readonly #drainer: TxDrainer;
   readonly #handle: SendHandler;
-  readonly #onClose: () => void;
-  readonly #memory: ArrayBuffer;
   readonly #waiting: Waiting[] = [];
   readonly #copied: Uint8Array[] = [];
-  readonly #groups = new Set<number>();
   #receiveBuffer = DEFAULT_RECEIVE_BUFFER;
   #charged = 0;
   #dropped = 0;
@@ -42,17 +40,12 @@ export class MemoryTransport implements Transport {
   /** An overrun that nobody was told yet (sk_err). */
   #overrun = false;
   #congested = false;
-  #callback: () => void = () => {};
-  #resumed = false;
-  #closed = false;
-  #scheduled: NodeJS.Immediate | undefined;
 
   constructor(portId: number, rx: RingGeometry, tx: RingGeometry, handle: SendHandler, onClose: () => void) {
+    const memory = new ArrayBuffer(ringLength(rx) + ringLength(tx));
+    super(memory, onClose);
     this.portId = portId;
     this.#handle = handle;
-    this.#onClose = onClose;
-    const memory = new ArrayBuffer(ringLength(rx) + ringLength(tx));
-    this.#memory = memory;
     this.rx = new RxRing(memory, 0, rx);
     this.tx = new TxRing(memory, ringLength(rx), tx);
     this.#filler = new RxFiller(memory, 0, rx);
@@ -70,7 +63,7 @@ export class MemoryTransport implements Transport {
 
   /** The kernel's side: queues a message for this socket. False when the receive buffer is full: the message is lost. */
   deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
-    if (this.#closed) return false;
+    if (this.closed) return false;
     const charge = bytes.length + MESSAGE_OVERHEAD;
     // An empty buffer takes a message of any size.
     const isFull = this.#charged > 0 && this.#charged + charge > this.#receiveBuffer;
@@ -80,22 +73,17 @@ export class MemoryTransport implements Transport {
         this.#congested = true;
         this.#overrun = true;
       }
-      this.#wake();
+      this.wake();
       return false;
     }
     this.#charged += charge;
     this.#waiting.push({ bytes: bytes.slice(), group, senderPort });
-    this.#wake();
+    this.wake();
     return true;
   }
 
-  /** The kernel's side: true where the socket is a member of the multicast group. */
-  isMember(group: number): boolean {
-    return this.#groups.has(group);
-  }
-
   fill(limit: number): number {
-    if (this.#closed) return EBADF;
+    if (this.closed) return EBADF;
     if (this.#overrun) {
       this.#overrun = false;
       return ENOBUFS;
@@ -120,7 +108,7 @@ export class MemoryTransport implements Transport {
   }
 
   drain(): number {
-    if (this.#closed) return EBADF;
+    if (this.closed) return EBADF;
     let sent = 0;
     for (let frame = this.#drainer.next(); frame !== -1; frame = this.#drainer.next()) {
       const offset = this.#drainer.payloadOffset(frame);
@@ -129,13 +117,13 @@ export class MemoryTransport implements Transport {
       sent += messages.length;
       this.#handle(messages);
       // The handler may have closed the socket.
-      if (this.#closed) break;
+      if (this.closed) break;
     }
     return sent;
   }
 
   send(messages: Uint8Array): number {
-    if (this.#closed) return EBADF;
+    if (this.closed) return EBADF;
     if (messages.length === 0) return EINVAL;
     this.#handle(messages.slice());
     return messages.length;
@@ -149,53 +137,7 @@ export class MemoryTransport implements Transport {
     if (option === NETLINK_NO_ENOBUFS) this.#reportsOverruns = value === 0;
   }
 
-  addMembership(group: number): void {
-    this.#groups.add(group);
-  }
-
-  dropMembership(group: number): void {
-    this.#groups.delete(group);
-  }
-
-  gracePeriod(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  onReadable(callback: () => void): void {
-    this.#callback = callback;
-  }
-
-  resume(): void {
-    this.#resumed = true;
-    this.#wake();
-  }
-
-  pause(): void {
-    this.#resumed = false;
-  }
-
-  ref(): void {}
-
-  unref(): void {}
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearImmediate(this.#scheduled);
-    // Detached as on Linux, so that code which reads on after the close fails here as it does there.
-    structuredClone(this.#memory, { transfer: [this.#memory] });
-    this.#onClose();
-  }
-
-  /** Level-triggered, like poll: calls back as long as something waits and the reader wants to know. */
-  #wake(): void {
-    if (this.#scheduled !== undefined || !this.#resumed || this.#closed) return;
-    if (this.#waiting.length === 0 && !this.#overrun) return;
-    this.#scheduled = setImmediate(() => {
-      this.#scheduled = undefined;
-      if (!this.#resumed || this.#closed) return;
-      this.#callback();
-      this.#wake();
-    });
+  protected override get isReadable(): boolean {
+    return this.#waiting.length > 0 || this.#overrun;
   }
 }

@@ -1,5 +1,10 @@
 import type { Message, MessageWriter, Transport, TransportProvider, TransportRequest } from "@nlring/netlink";
-import { FakeKernel, type KernelRequest, type MemoryTransport } from "@nlring/netlink/testing";
+import {
+  FakeKernel,
+  type FakeKernelOptions,
+  type FakeSocket,
+  type KernelRequest,
+} from "@nlring/netlink/testing";
 import {
   MESSAGE_CONFIG,
   MESSAGE_PACKET,
@@ -48,7 +53,7 @@ export interface FakeVerdict {
 const LOST: FakeVerdict = { verdict: "drop", mark: undefined };
 
 interface BoundQueue {
-  readonly transport: MemoryTransport;
+  readonly transport: FakeSocket;
   readonly waiting: Map<number, (verdict: FakeVerdict) => void>;
   maxLength: number;
   copyRange: number;
@@ -68,8 +73,12 @@ interface BoundQueue {
  * `queue.intercept` succeeds and does nothing here: `enqueue` is what a rule does.
  */
 export class FakeQueueKernel implements TransportProvider {
-  readonly #kernel: FakeKernel = new FakeKernel((request) => this.#handle(request));
+  readonly #kernel: FakeKernel;
   readonly #queues = new Map<number, BoundQueue>();
+
+  constructor(options: FakeKernelOptions = {}) {
+    this.#kernel = new FakeKernel((request) => this.#handle(request), options);
+  }
 
   open(request: TransportRequest): Transport {
     return this.#kernel.open(request);
