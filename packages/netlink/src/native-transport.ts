@@ -244,7 +244,14 @@ export function openNativeTransport(
   choice: "auto" | "kernel-ring" | "user-ring",
 ): Transport {
   let reason = "asked for";
-  if (choice !== "user-ring") {
+  if (request.ordered && choice === "kernel-ring") {
+    throw new TransportError(
+      'a kernel ring has messages in the order in which the kernel began to build them: leave "ordered" out, or use transport "auto"',
+    );
+  }
+  if (request.ordered) {
+    reason = "messages are wanted in the order of arrival";
+  } else if (choice !== "user-ring") {
     try {
       return openKernelRing(request);
     } catch (error) {

@@ -9,6 +9,11 @@ export interface SocketOptions {
   readonly transport?: TransportChoice | undefined;
   /** Shape of the receive ring; 64 frames of 32,792 bytes where undefined. */
   readonly ring?: RingOptions | undefined;
+  /**
+   * Messages in the order in which they arrive. A kernel ring shows them in the order in which the kernel began to build them, which
+   * several processors may finish in another; so an ordered socket takes the user ring, where reception and copy are one step.
+   */
+  readonly ordered?: boolean | undefined;
   /** Receive buffer wanted, in bytes as the kernel accounts them; `socket.receiveBuffer` tells what came. */
   readonly receiveBuffer?: number | undefined;
   /** Network namespace of the socket: a path such as /run/netns/name, or an open descriptor. */

@@ -66,6 +66,7 @@ export class NetlinkSocket {
           frameCount: ring?.frameCount ?? RX_FRAME_COUNT,
         }),
         tx: planRing({ frameSize: TX_FRAME_SIZE, frameCount: TX_FRAME_COUNT }),
+        ordered: options.ordered ?? false,
         namespace: options.namespace,
       },
       options.transport ?? "auto",

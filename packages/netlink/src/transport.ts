@@ -14,6 +14,8 @@ export interface TransportRequest {
   readonly protocol: number;
   readonly rx: RingGeometry;
   readonly tx: RingGeometry;
+  /** Messages are wanted in the order of arrival, which a kernel ring does not keep. */
+  readonly ordered: boolean;
   /** Path or descriptor of the network namespace the socket belongs to; the caller's own where undefined. */
   readonly namespace: string | number | undefined;
 }

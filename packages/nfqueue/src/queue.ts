@@ -53,6 +53,11 @@ export interface QueueOptions {
   /** Shape of the receive ring; 256 frames of 70,016 bytes where undefined. */
   readonly ring?: RingOptions | undefined;
   readonly transport?: TransportChoice | undefined;
+  /**
+   * Packets in the order of their ids, which is that of their arrival. A kernel ring does not keep it; an ordered queue takes the user
+   * ring.
+   */
+  readonly ordered?: boolean | undefined;
   /** Network namespace: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;
   /** Closes the queue when aborted; `run` then rejects with the signal's reason. */
@@ -164,6 +169,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
         frameSize: options.ring?.frameSize ?? FRAME_SIZE,
         frameCount: options.ring?.frameCount ?? FRAME_COUNT,
       },
+      ordered: options.ordered,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
       namespace: options.namespace,
       noEnobufs: true,

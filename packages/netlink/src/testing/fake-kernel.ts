@@ -60,13 +60,13 @@ export class FakeKernel implements TransportProvider {
 
   open(request: TransportRequest): Transport {
     const portId = this.#nextPort++;
-    const { protocol, rx, tx } = request;
+    const { ordered, protocol, rx, tx } = request;
     // Neither is called before the socket is there.
     const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
     const onClose = (): void => {
       this.#transports.delete(socket);
     };
-    const dialect = this.#mapped;
+    const dialect = ordered ? undefined : this.#mapped;
     const socket =
       dialect === undefined
         ? new MemoryTransport(portId, rx, tx, onSend, onClose)
