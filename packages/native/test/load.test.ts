@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { candidates, type Surroundings } from "../src/candidates.js";
-import { load, NativeLoadError } from "../src/load.js";
+import { BINDING_VERSION, load, NativeLoadError } from "../src/load.js";
 
 const surroundings: Surroundings = {
   platform: "linux",
@@ -101,9 +101,12 @@ describe("load", () => {
 
   test("the next candidate is tried when one fails", () => {
     const path = join(folder, "nlring.cjs");
-    writeFileSync(path, "exports.version = 1; exports.layout = {}; exports.Socket = class {};");
+    writeFileSync(
+      path,
+      `exports.version = ${BINDING_VERSION}; exports.layout = {}; exports.Socket = class {};`,
+    );
     const addon = load([{ path: join(folder, "missing.node") }, { path }], "linux");
-    expect(addon.version).toBe(1);
+    expect(addon.version).toBe(BINDING_VERSION);
   });
 
   test("elsewhere than on Linux nothing is tried and the memory transport is named", () => {
