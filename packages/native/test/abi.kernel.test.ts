@@ -19,6 +19,11 @@ describe("the addon", () => {
     });
   });
 
+  test("tells the page size, which a kernel ring's blocks are multiples of", () => {
+    expect(Number.isInteger(Math.log2(native.pageSize))).toBe(true);
+    expect(native.pageSize).toBeGreaterThanOrEqual(4096);
+  });
+
   test("has a message header as struct nlmsghdr of the kernel is", () => {
     expect(native.layout).toMatchObject({
       messageHeaderLength: 16,

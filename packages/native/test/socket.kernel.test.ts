@@ -389,3 +389,21 @@ test("all protocols that the packages use open here", (context) => {
   }
   expect(open(NETLINK_NETFILTER).bind(0, 0)).toBeGreaterThan(0);
 });
+
+describe("poll", () => {
+  test("tells whether something waits, without taking it", () => {
+    const sender = new native.Socket(NETLINK_USERSOCK);
+    const receiver = new native.Socket(NETLINK_USERSOCK);
+    opened.push(sender, receiver);
+    sender.bind(0, 0);
+    const port = receiver.bind(0, 0);
+    expect(receiver.poll()).toBe(false);
+    expect(sender.send(new Uint8Array(16), port, 0)).toBe(16);
+    expect(receiver.poll()).toBe(true);
+    expect(receiver.poll()).toBe(true);
+    expect(receiver.receive(new Uint8Array(64))).toBe(16);
+    expect(receiver.poll()).toBe(false);
+    receiver.close();
+    expect(receiver.poll()).toBe(false);
+  });
+});
