@@ -1,4 +1,5 @@
 // Runs the kernel tests of the package in the current folder (or its soak tests) in a sandbox. Writes nothing into the checkout.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sandbox } from "./sandbox.mjs";
 import { environment, root, run } from "./setup.mjs";
@@ -8,8 +9,10 @@ const report = process.argv.find((argument) => argument.startsWith("--report="))
 
 const where = sandbox();
 if (where.command === undefined) {
-  console.log(`kernel tests skipped: ${where.reason}`);
-  process.exitCode = process.env.KERNEL_TESTS === "required" ? 1 : 0;
+  const required = process.env.KERNEL_TESTS === "required";
+  console.log(`kernel tests ${required ? "failed" : "skipped"}: ${where.reason}`);
+  if (report !== undefined) writeFileSync(report, JSON.stringify(withoutSandbox(required, where.reason)));
+  process.exitCode = required ? 1 : 0;
 } else {
   const reporters = [
     "--reporter=default",
@@ -29,4 +32,22 @@ if (where.command === undefined) {
     ],
     { cwd: process.cwd(), env: environment(soak ? { NLRING_SOAK: "1" } : {}) },
   );
+}
+
+/** What vitest would report of one test that stands for all of them. */
+function withoutSandbox(required, reason) {
+  return {
+    numPassedTests: 0,
+    numFailedTests: required ? 1 : 0,
+    numPendingTests: required ? 0 : 1,
+    numTodoTests: 0,
+    testResults: [
+      {
+        status: required ? "failed" : "passed",
+        assertionResults: [
+          { status: required ? "failed" : "skipped", fullName: `every kernel test: ${reason}` },
+        ],
+      },
+    ],
+  };
 }
