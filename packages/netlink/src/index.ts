@@ -41,6 +41,7 @@ export { NetlinkSocket } from "./socket.js";
 export type { Outgoing, RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
 export type {
   RingOptions,
+  RingShape,
   Transport,
   TransportKind,
   TransportProvider,

@@ -10,8 +10,8 @@ import type { Transport, TransportRequest } from "./transport.js";
 const NO_KERNEL_RING =
   "Linux had memory-mapped netlink from 3.10 to 4.5 (CONFIG_NETLINK_MMAP), for root outside any user namespace";
 
-/** The kernel's rings are its own memory, taken for good; what does not fit a frame comes by copy. */
-const LARGEST_KERNEL_FRAME = 16_384;
+/** Bytes of a TX frame of the kernel's: some 400 verdicts. */
+const TX_FRAME_SIZE = 16_384;
 
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
@@ -211,7 +211,7 @@ function withSocket<T>(
 }
 
 /** Maps the kernel's own rings. Throws the system's error where it refuses. */
-function openKernelRing({ protocol, namespace, rx, tx }: TransportRequest): Transport {
+function openKernelRing({ protocol, namespace, mappedRx, tx }: TransportRequest): Transport {
   const { pageSize } = loadNative();
   const probe = planRing({ frameSize: pageSize, frameCount: PROBE_FRAMES, pageSize });
   const skips = withSocket(NETLINK_ROUTE, namespace, (socket) => {
@@ -219,13 +219,8 @@ function openKernelRing({ protocol, namespace, rx, tx }: TransportRequest): Tran
     socket.close();
     return answer;
   });
-  const frameSize = Math.min(rx.frameSize, LARGEST_KERNEL_FRAME);
-  const kernelRx = planRing({ frameSize, frameCount: rx.frameCount, pageSize });
-  const kernelTx = planRing({
-    frameSize: Math.min(tx.frameSize, LARGEST_KERNEL_FRAME),
-    frameCount: tx.frameCount,
-    pageSize,
-  });
+  const kernelRx = planRing({ ...mappedRx, pageSize });
+  const kernelTx = planRing({ frameSize: TX_FRAME_SIZE, frameCount: tx.frameCount, pageSize });
   return withSocket(protocol, namespace, (socket) => {
     const mapped = new NativeMappedSocket(socket, kernelRx, kernelTx);
     return new KernelRing(mapped, kernelRx, kernelTx, {

@@ -22,6 +22,11 @@ import type { Transport, TransportKind } from "./transport.js";
 /** 32 KiB is the largest chunk in which the kernel hands out a dump; a larger message comes by copy. */
 const RX_FRAME_SIZE = 32_768 + 24;
 const RX_FRAME_COUNT = 64;
+/** A mapped kernel's dump chunks fit 4 KiB, and the ring is all the room that messages have. */
+const MAPPED_FRAME_SIZE = 4096;
+const MAPPED_FRAME_COUNT = 256;
+/** The kernel's rings are its own memory, taken for good; what does not fit a frame comes by copy. */
+const LARGEST_MAPPED_FRAME = 16_384;
 const TX_FRAME_SIZE = 32_768;
 const TX_FRAME_COUNT = 8;
 /** Messages visited before the other work of the event loop gets its turn. */
@@ -66,6 +71,11 @@ export class NetlinkSocket {
           frameCount: ring?.frameCount ?? RX_FRAME_COUNT,
         }),
         tx: planRing({ frameSize: TX_FRAME_SIZE, frameCount: TX_FRAME_COUNT }),
+        mappedRx: {
+          frameSize:
+            ring?.mapped?.frameSize ?? Math.min(ring?.frameSize ?? MAPPED_FRAME_SIZE, LARGEST_MAPPED_FRAME),
+          frameCount: ring?.mapped?.frameCount ?? ring?.frameCount ?? MAPPED_FRAME_COUNT,
+        },
         ordered: options.ordered ?? false,
         namespace: options.namespace,
       },

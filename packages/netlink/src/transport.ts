@@ -2,11 +2,20 @@ import type { RingGeometry, RxRing, TxRing } from "@nlring/ring-core";
 
 export type TransportKind = "kernel-ring" | "user-ring" | "memory";
 
-export interface RingOptions {
+/** Shape of a ring. */
+export interface RingShape {
   /** Bytes per frame, its 24-byte header included; a multiple of 4. */
   readonly frameSize?: number | undefined;
   /** Number of frames. */
   readonly frameCount?: number | undefined;
+}
+
+export interface RingOptions extends RingShape {
+  /**
+   * Shape where the kernel maps the ring (Linux 3.10 to 4.5). It is the kernel's own memory there, and the only place where messages wait:
+   * many small frames; larger messages come by copy. Where undefined, the shape above in frames of at most 16 KiB, if one is given.
+   */
+  readonly mapped?: RingShape | undefined;
 }
 
 /** What a transport is opened with. */
@@ -14,6 +23,8 @@ export interface TransportRequest {
   readonly protocol: number;
   readonly rx: RingGeometry;
   readonly tx: RingGeometry;
+  /** Shape of the RX ring where the kernel maps it; its pages decide the rest. */
+  readonly mappedRx: { readonly frameSize: number; readonly frameCount: number };
   /** Messages are wanted in the order of arrival, which a kernel ring does not keep. */
   readonly ordered: boolean;
   /** Path or descriptor of the network namespace the socket belongs to; the caller's own where undefined. */

@@ -23,8 +23,12 @@ import type { Match } from "./rules/match.js";
  * A frame holds the largest packet that the kernel hands out, 65,531 bytes, and its metadata. The odd size staggers the frames, which at a
  * multiple of the page size would all compete for the same cache lines.
  */
-const FRAME_SIZE = 70_016;
-const FRAME_COUNT = 256;
+const UNMAPPED_RING: RingOptions = { frameSize: 70_016, frameCount: 256 };
+const RING: RingOptions = {
+  ...UNMAPPED_RING,
+  // Twice what the kernel keeps waiting, since a mapped ring that is full loses packets.
+  mapped: { frameSize: 4096, frameCount: 2048 },
+};
 /** 65,535 is everything that an attribute can hold. */
 const WHOLE_PACKET = 0xffff;
 /** The kernel's own default (NFQNL_QMAX_DEFAULT). */
@@ -50,7 +54,7 @@ export interface QueueOptions {
   readonly failOpen?: boolean | undefined;
   /** Receive buffer wanted, in bytes as the kernel accounts them; 4 MiB where undefined. `queue.receiveBuffer` tells what came. */
   readonly receiveBuffer?: number | undefined;
-  /** Shape of the receive ring; 256 frames of 70,016 bytes where undefined. */
+  /** Shape of the receive ring; 256 frames of 70,016 bytes where undefined, or 2,048 of 4,096 where the kernel maps it. */
   readonly ring?: RingOptions | undefined;
   readonly transport?: TransportChoice | undefined;
   /**
@@ -165,10 +169,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     options.signal?.throwIfAborted();
     const socket = await NetlinkSocket.open(NETLINK_NETFILTER, {
       transport: options.transport,
-      ring: {
-        frameSize: options.ring?.frameSize ?? FRAME_SIZE,
-        frameCount: options.ring?.frameCount ?? FRAME_COUNT,
-      },
+      ring: options.ring === undefined ? RING : { ...UNMAPPED_RING, ...options.ring },
       ordered: options.ordered,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
       namespace: options.namespace,

@@ -10,11 +10,14 @@ const SOAK = process.env["NLRING_SOAK"] === "1";
 
 /** Real datagrams over loopback. */
 class KernelWorld implements World {
-  readonly fewestFrames = 2;
+  fewestFrames = 2;
   #echo: Echo | undefined;
 
   async start(): Promise<void> {
     await bringLoopbackUp();
+    const probe = await NfQueue.open(QUEUE);
+    if (probe.transport.kind === "kernel-ring") this.fewestFrames = 512;
+    await probe.close();
     this.#echo = await Echo.start();
     for (const family of ["ip", "ip6"] as const) await this.#echo.receive(family, PORT);
   }

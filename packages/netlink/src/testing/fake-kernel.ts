@@ -1,4 +1,4 @@
-import type { KernelDialect } from "@nlring/ring-core";
+import { type KernelDialect, planRing } from "@nlring/ring-core";
 import {
   align,
   HOST_IS_LITTLE_ENDIAN,
@@ -60,13 +60,14 @@ export class FakeKernel implements TransportProvider {
 
   open(request: TransportRequest): Transport {
     const portId = this.#nextPort++;
-    const { ordered, protocol, rx, tx } = request;
+    const { mappedRx, ordered, protocol, tx } = request;
     // Neither is called before the socket is there.
     const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
     const onClose = (): void => {
       this.#transports.delete(socket);
     };
     const dialect = ordered ? undefined : this.#mapped;
+    const rx = dialect === undefined ? request.rx : planRing(mappedRx);
     const socket =
       dialect === undefined
         ? new MemoryTransport(portId, rx, tx, onSend, onClose)
