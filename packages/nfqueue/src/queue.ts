@@ -375,9 +375,13 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       this.#foreign++;
       return;
     }
-    const errno = errorNumber(message);
-    if (errno === ENOENT) this.#unknownVerdicts++;
-    else if (errno !== 0) this.#refusedVerdicts++;
+    try {
+      const errno = errorNumber(message);
+      if (errno === ENOENT) this.#unknownVerdicts++;
+      else if (errno !== 0) this.#refusedVerdicts++;
+    } catch {
+      this.#foreign++;
+    }
   }
 
   /** Handles a bounded number of packets; true when no more wait. */
