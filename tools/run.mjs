@@ -60,7 +60,10 @@ const commands = {
 
   async soak() {
     const totals = emptyTotals();
-    const code = await withReports(totals, async (reports) => [await kernelTests(reports, ["--soak"])]);
+    const code = await withReports(totals, async (reports) => [
+      await longTests(reports),
+      await kernelTests(reports, ["--soak"]),
+    ]);
     printTotals(totals);
     return Math.max(totals.failed > 0 ? 1 : 0, code);
   },
@@ -116,12 +119,42 @@ function workspaceTests(reports) {
   ]);
 }
 
+/** The long runs that need no kernel: test/*.soak.test.ts of every package. */
+async function longTests(reports) {
+  const codes = [];
+  for (const name of packages) {
+    const folder = join(root, "packages", name);
+    if (!hasTests(folder, ".soak.test.ts")) continue;
+    console.log(`long tests of ${name}`);
+    codes.push(
+      await run(
+        "vitest",
+        [
+          "run",
+          "--configLoader=runner",
+          `--config=${join(root, "tools", "vitest.unit.mjs")}`,
+          `--root=${folder}`,
+          "--reporter=default",
+          "--reporter=json",
+          `--outputFile=${join(reports, `${name}-soak.json`)}`,
+        ],
+        { cwd: folder, env: environment({ NLRING_SOAK: "1" }) },
+      ),
+    );
+  }
+  return Math.max(0, ...codes);
+}
+
+function hasTests(folder, ending) {
+  const tests = join(folder, "test");
+  return existsSync(tests) && readdirSync(tests).some((file) => file.endsWith(ending));
+}
+
 async function kernelTests(reports, options = []) {
   const codes = [];
   for (const name of packages) {
     const folder = join(root, "packages", name);
-    const tests = join(folder, "test");
-    if (!existsSync(tests) || !readdirSync(tests).some((file) => file.endsWith(".kernel.test.ts"))) continue;
+    if (!hasTests(folder, ".kernel.test.ts")) continue;
     console.log(`kernel tests of ${name}`);
     const report = `--report=${join(reports, `${name}-kernel.json`)}`;
     const runner = join(root, "tools", "kernel-tests.mjs");

@@ -1,8 +1,10 @@
-// npm run bench: the ring against regular socket I/O through the same addon.
+// npm run bench: the rings by themselves, then the ring against regular socket I/O through the same addon.
 import { measureBacklog, median } from "./backlog.mjs";
 import { bringLoopbackUp } from "./loopback.mjs";
+import { printRings } from "./ring-report.mjs";
 
 const quick = process.argv.includes("--quick");
+await printRings(quick);
 await bringLoopbackUp();
 const result = await measureBacklog({
   blocks: quick ? 5 : 15,

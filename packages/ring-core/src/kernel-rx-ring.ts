@@ -12,7 +12,7 @@ export type KernelDialect = "before-4.3" | "from-4.3";
 
 /** The kernel's side of a mapped RX ring: which frame it fills next, and what it stores there. */
 export class KernelRxRing {
-  readonly #frames: FrameTable;
+  #frames: FrameTable;
   readonly #dialect: KernelDialect;
   #head = 0;
   /** Frames reserved and neither delivered nor freed. */
@@ -35,6 +35,11 @@ export class KernelRxRing {
     return this.#pending;
   }
 
+  /** Goes on at the start of other memory, which holds the same frames by the time the next one is touched. */
+  move(memory: ArrayBufferLike): void {
+    this.#frames = new FrameTable(memory, 0, this.#frames.geometry);
+  }
+
   /** Absolute offset of a frame's payload. */
   payload(frame: number): number {
     return this.#frames.payload(frame);
@@ -50,17 +55,23 @@ export class KernelRxRing {
     return frame;
   }
 
-  /** Hands a reserved frame to the reader. A length of 0 is a message that was freed: its other fields stay as they were. */
+  /** Hands a reserved frame to the reader. */
   publish(frame: number, length: number, source: MessageSource): void {
     this.#pending--;
-    if (length > 0) this.#describe(frame, length, source);
-    else this.#frames.setField(frame, FrameHeader.length, 0);
+    this.#describe(frame, length, source);
+    this.#frames.setStatus(frame, FrameStatus.valid);
+  }
+
+  /** Gives a reserved frame up. The kernel sets no RX frame back: the reader gets it with length 0, the other fields as they were. */
+  free(frame: number): void {
+    this.#pending--;
+    this.#frames.setField(frame, FrameHeader.length, 0);
     this.#frames.setStatus(frame, FrameStatus.valid);
   }
 
   /**
-   * Takes the frame at the head for a message that was built elsewhere; -1 where the ring is full. This way passes over no held frames. The
-   * frame still reads UNUSED until `publishCopy`: the kernel queues the message in between.
+   * Takes the frame at the head for a message that was built elsewhere; -1 where the ring is full. This way passes over no held frames, in
+   * either dialect. The frame still reads UNUSED until `publishCopy`: the kernel queues the message in between.
    */
   reserveCopy(): number {
     return this.#takeHead();

@@ -52,13 +52,28 @@ export class RxFiller {
 
 /** The consumer's side of a TX ring, as the kernel has it: takes filled frames strictly in ring order. */
 export class TxDrainer {
+  /** The whole memory; payload offsets are absolute in it. */
+  readonly bytes: Uint8Array;
   readonly #frames: FrameTable;
-  #head = 0;
+  #head: number;
   #taken = NONE;
   #length = 0;
 
-  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
+  /**
+   * @param memory what the ring lies in; may be shared
+   * @param byteOffset where it starts, a multiple of 4
+   * @param head the frame to take first: 0, or `head` of the one that drained the ring until now
+   * @throws GeometryError for a geometry that cannot be, or a ring that leaves the memory
+   */
+  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry, head = 0) {
     this.#frames = new FrameTable(memory, byteOffset, geometry);
+    this.bytes = this.#frames.bytes;
+    this.#head = head;
+  }
+
+  /** The frame that is taken next. */
+  get head(): number {
+    return this.#head;
   }
 
   /**
@@ -86,7 +101,7 @@ export class TxDrainer {
     return frame === this.#taken ? this.#length : 0;
   }
 
-  /** Absolute offset of the frame's payload. */
+  /** Absolute offset of the frame's payload in `bytes`. */
   payloadOffset(frame: number): number {
     return this.#frames.payload(frame);
   }

@@ -1,8 +1,12 @@
 import type { RingGeometry } from "./abi.js";
 import { RingError } from "./errors.js";
-import { checkGeometry, readRingRequest, ringLength } from "./geometry.js";
-import { type KernelDialect, KernelRxRing } from "./kernel-rx-ring.js";
-import { type MessageSource, TxDrainer } from "./kernel-side.js";
+import { readRingRequest } from "./geometry.js";
+import { type MessageBuild, RingBuild, SeparateBuild } from "./kernel-build.js";
+import { KernelDump } from "./kernel-dump.js";
+import type { KernelDialect } from "./kernel-rx-ring.js";
+import type { MessageSource } from "./kernel-side.js";
+import { MappedRings } from "./mapped-rings.js";
+import { ReceiveQueue } from "./receive-queue.js";
 
 const EPERM = -1;
 const EAGAIN = -11;
@@ -12,9 +16,6 @@ const ENOPROTOOPT = -92;
 const ENOBUFS = -105;
 
 const NONE = -1;
-
-/** Bytes of receive buffer that a message of the ordinary way is charged beside its own. */
-const MESSAGE_OVERHEAD = 768;
 
 export interface KernelSocketOptions {
   /** Which age of the mapped kernel to be; "from-4.3" where undefined. */
@@ -27,13 +28,17 @@ export interface KernelSocketOptions {
   readonly receiveBuffer?: number | undefined;
   /** As NETLINK_NO_ENOBUFS: overruns are counted and not reported. */
   readonly noEnobufs?: boolean | undefined;
+  /** Bytes that a dump allocates for each chunk: a ring with smaller frames gets its dumps by copy. 3,776 where undefined. */
+  readonly dumpSize?: number | undefined;
+  /** Reproduces the kernels whose dumps start `dumpSize` bytes before the end of a frame instead of at its payload's start. */
+  readonly misplacedDumps?: boolean | undefined;
   /**
-   * Reproduces the kernels whose dumps start this many bytes before the end of a frame's payload (the smallest chunk, 3,776 with pages of
-   * 4 KiB) instead of at its start; undefined for the others.
+   * Makes the memory of both rings, all zeros; an ArrayBuffer where undefined. It is called when a ring is set up or taken away. May throw
+   * RangeError, which is -ENOMEM.
    */
-  readonly misplacedDumps?: number | undefined;
-  /** Makes the memory of the rings; an ArrayBuffer where undefined. */
   readonly createMemory?: ((length: number) => ArrayBufferLike) | undefined;
+  /** Called where the kernel wakes those who poll, in the middle of what it does: note it, and look afterwards. */
+  readonly onWake?: (() => void) | undefined;
 }
 
 /** What poll returns. */
@@ -43,83 +48,67 @@ export interface PollBits {
   readonly err: boolean;
 }
 
-/** A message that the kernel builds, in a ring frame where one was given to it. */
-export interface MessageBuild {
-  /** Where to write. */
-  readonly bytes: Uint8Array;
-  /** Hands the first `length` bytes to the reader. False where an overrun lost them. */
-  deliver(length: number, source?: MessageSource): boolean;
-  /** Gives the message up; in a ring the reader finds an empty frame. */
-  free(): void;
-}
-
-interface QueuedMessage {
-  readonly bytes: Uint8Array;
+/** A message in the receive queue whose frame does not say so yet. */
+export interface QueuedCopy {
+  /** Marks the frame COPY, and wakes readers. */
+  mark(): void;
 }
 
 /**
  * A mapped netlink socket from the kernel's side, as Linux 3.10 to 4.5 had it: set-up with its checks, messages built in frames or copied,
  * overruns, poll, and the TX ring. It stands in for such a kernel in tests of readers, and is itself held to recordings of two of them.
  *
- * Error numbers are negative. All of it is synchronous, and none of it knows what the messages say.
+ * Error numbers are negative. All of it is synchronous, so no sender waits for room: it gets its error at once, as with MSG_DONTWAIT. None of
+ * it knows what the messages say.
  */
 export class KernelSocket {
-  readonly #dialect: KernelDialect;
-  readonly #pageSize: number;
   readonly #privileged: boolean;
-  readonly #receiveBuffer: number;
+  readonly #misplacedDumps: boolean;
+  readonly #onWake: () => void;
+  readonly #rings: MappedRings;
+  readonly #queue: ReceiveQueue;
+  readonly #dump: KernelDump;
   #noEnobufs: boolean;
-  readonly #misplacedDumps: number | undefined;
-  readonly #createMemory: (length: number) => ArrayBufferLike;
-  #rxGeometry: RingGeometry | undefined;
-  #txGeometry: RingGeometry | undefined;
-  #rx: KernelRxRing | undefined;
-  #tx: TxDrainer | undefined;
-  #memory: ArrayBufferLike | undefined;
-  #mappings = 0;
-  readonly #queue: QueuedMessage[] = [];
-  #charged = 0;
   #error = 0;
   #congested = false;
   #drops = 0;
-  #dump: (() => Uint8Array | undefined) | undefined;
 
   constructor(options: KernelSocketOptions = {}) {
-    this.#dialect = options.dialect ?? "from-4.3";
-    this.#pageSize = options.pageSize ?? 4096;
     this.#privileged = options.privileged ?? true;
-    this.#receiveBuffer = options.receiveBuffer ?? 212_992;
+    this.#dump = new KernelDump(options.dumpSize);
+    this.#misplacedDumps = options.misplacedDumps ?? false;
+    this.#onWake = options.onWake ?? (() => {});
     this.#noEnobufs = options.noEnobufs ?? false;
-    this.#misplacedDumps = options.misplacedDumps;
-    this.#createMemory = options.createMemory ?? ((length) => new ArrayBuffer(length));
+    this.#queue = new ReceiveQueue(options.receiveBuffer ?? 212_992);
+    this.#rings = new MappedRings(
+      options.dialect ?? "from-4.3",
+      options.pageSize ?? 4096,
+      options.createMemory ?? ((length) => new ArrayBuffer(length)),
+    );
   }
 
-  /** Messages lost for want of room. */
+  /** Messages lost for want of room: the Drops column of /proc/net/netlink. */
   get drops(): number {
     return this.#drops;
   }
 
+  /** True while a dump has chunks left. */
+  get dumping(): boolean {
+    return this.#dump.running;
+  }
+
   /**
    * setsockopt(NETLINK_RX_RING or NETLINK_TX_RING): makes a ring, or with `blockCount` 0 takes it away; the request may come as the bytes
-   * of struct nl_mmap_req. Returns 0 or the kernel's error, found in the kernel's order. Rings are set up before the first message.
+   * of struct nl_mmap_req. Returns 0 or the kernel's error, found in the kernel's order. The other ring stays as it is; the receive queue
+   * is emptied with a change of the RX ring.
    */
   setRing(ring: "rx" | "tx", request: RingGeometry | Uint8Array): number {
     if (!this.#privileged) return EPERM;
     const geometry = request instanceof Uint8Array ? readRingRequest(request) : request;
     if (geometry === undefined) return EINVAL;
-    if (this.#mappings > 0) return EBUSY;
-    if (ring === "rx" && (this.#rx?.pending ?? 0) > 0) return EBUSY;
-    const present = ring === "rx" ? this.#rxGeometry : this.#txGeometry;
-    if (geometry.blockCount === 0) {
-      if (geometry.frameCount !== 0) return EINVAL;
-      this.#install(ring, undefined);
-      return 0;
-    }
-    if (present !== undefined) return EBUSY;
-    const violation = checkGeometry(geometry, this.#pageSize);
-    if (violation !== undefined) return violation.errno;
-    this.#install(ring, geometry);
-    return 0;
+    const error = this.#rings.set(ring, geometry);
+    if (error === 0 && ring === "rx") this.#queue.purge();
+    return error;
   }
 
   /** getsockopt of either ring: -ENOPROTOOPT always; the kernel never tells. */
@@ -127,81 +116,84 @@ export class KernelSocket {
     return ENOPROTOOPT;
   }
 
-  /** mmap: both rings in one piece, RX first. Returns the memory, or -EINVAL for a wrong length or offset, or without a ring. */
+  /**
+   * mmap: both rings in one piece, RX first; `length` is rounded up to pages. Returns the memory, or -EINVAL for a wrong length or offset, or
+   * without a ring. The memory is the rings' until a ring is set up or taken away, which takes `unmap` first.
+   */
   map(length: number, offset = 0): ArrayBufferLike | number {
-    if (offset !== 0 || this.#memory === undefined || length !== this.#memory.byteLength) return EINVAL;
-    this.#mappings++;
-    return this.#memory;
+    return this.#rings.map(length, offset);
   }
 
+  /** munmap of one of the mappings. */
   unmap(): void {
-    if (this.#mappings > 0) this.#mappings--;
+    this.#rings.unmap();
   }
 
   /**
    * Allocates a message of up to `size` bytes, in a ring frame where one that large exists. Undefined after an overrun: the kernel has no other
    * place for it then. Its place in the ring is taken now, not when it is delivered: readers see messages in the order of allocation.
+   *
+   * @param purpose an acknowledgement that finds no room leaves -ENOBUFS on the socket even with NETLINK_NO_ENOBUFS (netlink_ack)
    */
-  allocate(size: number): MessageBuild | undefined {
-    const rx = this.#rx;
-    if (rx === undefined || size > rx.capacity) {
-      const bytes = new Uint8Array(size);
-      return {
-        bytes,
-        deliver: (length, source) => this.deliver(bytes.subarray(0, length), source),
-        free: () => {},
-      };
-    }
-    const frame = rx.reserve();
-    if (frame === NONE) {
-      this.#overrun();
-      return undefined;
-    }
-    const offset = rx.payload(frame);
-    return {
-      bytes: rx.bytes.subarray(offset, offset + size),
-      deliver: (length, source = {}) => {
-        rx.publish(frame, length, source);
-        return true;
-      },
-      free: () => rx.publish(frame, 0, {}),
-    };
+  allocate(size: number, purpose: "message" | "acknowledgement" = "message"): MessageBuild | undefined {
+    const build = this.#allocate(size, 0);
+    if (build === undefined && purpose === "acknowledgement") this.#fail(ENOBUFS);
+    return build;
   }
 
   /**
    * Delivers a message that was built elsewhere, as all broadcasts are: through the receive queue, with a COPY frame that stands for it. Reception
-   * and copy are one step, so such messages are in the order of arrival. False where it was lost.
+   * and copy are one step, so such messages are in the order of arrival.
+   *
+   * False where it was lost or refused. Those who send to one socket see less: a message that finds no frame counts as sent. One that
+   * finds the socket congested or its receive buffer full gives them -EAGAIN, and is an overrun only for messages of the kernel.
    */
   deliver(message: Uint8Array, source: MessageSource = {}): boolean {
-    if (this.#congested || this.#charged > this.#receiveBuffer) {
-      this.#overrun();
-      return false;
-    }
-    const frame = this.#rx?.reserveCopy();
-    if (frame === NONE) {
-      this.#overrun();
-      return false;
-    }
-    this.#queue.push({ bytes: message.slice() });
-    this.#charged += message.length + MESSAGE_OVERHEAD;
-    if (frame !== undefined) this.#rx?.publishCopy(frame, message.length, source);
-    return true;
+    const queued = this.queueCopy(message, source);
+    queued?.mark();
+    return queued !== undefined;
   }
 
-  /** Starts a dump: its first chunk comes now, the others inside `poll`, each in a frame of its own. `next` gives undefined at the end. */
+  /**
+   * The first of the two steps of `deliver`: the message is in the receive queue and its frame is taken, but still reads UNUSED. On
+   * several processors others act in between. Undefined where the message was lost or refused.
+   */
+  queueCopy(message: Uint8Array, source: MessageSource = {}): QueuedCopy | undefined {
+    if (this.#congested || this.#queue.isOver) {
+      const fromAnotherSocket = (source.senderPort ?? 0) !== 0 && (source.group ?? 0) === 0;
+      if (!fromAnotherSocket) this.#overrun();
+      return undefined;
+    }
+    return this.#enqueue(message, source);
+  }
+
+  /**
+   * Starts a dump: its first chunk comes now, the others inside `poll`, each in a frame of its own, or inside `receive`. Returns 0; -EBUSY while
+   * another runs; -ENOBUFS where the first chunk finds no room: the dump has started all the same, and goes on in the next `poll` that does.
+   *
+   * @param next gives the chunks, of `dumpSize` bytes at most, and undefined behind the last. It is asked one chunk ahead: the
+   *   kernel knows the end when it delivers the last one.
+   */
   startDump(next: () => Uint8Array | undefined): number {
-    if (this.#dump !== undefined) return EBUSY;
-    this.#dump = next;
-    this.#continueDump();
-    return 0;
+    if (this.dumping) return EBUSY;
+    this.#dump.start(next);
+    return this.dumping ? this.#continueDump() : 0;
   }
 
   /** poll: goes on with a dump, ends congestion where the receive queue is empty, and tells what is ready. */
   poll(): PollBits {
-    while (this.#dump !== undefined && this.#rx?.hasDumpSpace === true) this.#continueDump();
-    this.#endCongestion();
+    const { rx } = this.#rings;
+    if (rx !== undefined) {
+      while (this.dumping && rx.hasDumpSpace) {
+        const error = this.#continueDump();
+        if (error === 0) continue;
+        this.#fail(error);
+        break;
+      }
+      this.#endCongestion();
+    }
     return {
-      in: this.#queue.length > 0 || this.#rx?.readable === true,
+      in: !this.#queue.isEmpty || rx?.readable === true,
       // Netlink charges no send buffer: it says nothing about free TX frames.
       out: true,
       err: this.#error !== 0,
@@ -221,23 +213,27 @@ export class KernelSocket {
     return error;
   }
 
-  /** recv: a pending error once, else the oldest message of the receive queue, else -EAGAIN. */
+  /**
+   * recv: a pending error once, else the oldest message of the receive queue, else -EAGAIN. Goes on with a dump behind a message, and ends
+   * congestion where the receive queue is empty.
+   */
   receive(): Uint8Array | number {
-    const error = this.takeError();
-    if (error !== 0) return error;
-    const message = this.#queue.shift();
-    if (message === undefined) return EAGAIN;
-    this.#charged -= message.bytes.length + MESSAGE_OVERHEAD;
+    const result = this.takeError() || (this.#queue.shift() ?? EAGAIN);
+    if (typeof result !== "number" && this.dumping && this.#queue.isHalfEmpty) {
+      const error = this.#continueDump();
+      if (error !== 0) this.#fail(error);
+    }
     this.#endCongestion();
-    return message.bytes;
+    return result;
   }
 
   /**
    * A send with a NULL iovec: hands every VALID TX frame from the head to `handle`, which answers 0 or an error that ends the send. Returns the
-   * bytes of the frames, or the error; frames behind it stay for the next send.
+   * bytes of the frames, or the error; frames behind it stay for the next send. A length that leaves its frame is -EINVAL, and the
+   * frame stays VALID until its writer mends it.
    */
   sendRing(handle: (messages: Uint8Array) => number): number {
-    const tx = this.#tx;
+    const { tx } = this.#rings;
     if (tx === undefined) return 0;
     let total = 0;
     for (;;) {
@@ -251,7 +247,7 @@ export class KernelSocket {
       if (frame === NONE) return total;
       const offset = tx.payloadOffset(frame);
       const length = tx.length(frame);
-      const messages = new Uint8Array(this.#memory ?? new ArrayBuffer(0)).slice(offset, offset + length);
+      const messages = tx.bytes.slice(offset, offset + length);
       // Given back before its messages are looked at: what they say may be changed from now on without harm.
       tx.release(frame);
       const refused = handle(messages);
@@ -260,51 +256,68 @@ export class KernelSocket {
     }
   }
 
-  #install(ring: "rx" | "tx", geometry: RingGeometry | undefined): void {
-    if (ring === "rx") this.#rxGeometry = geometry;
-    else this.#txGeometry = geometry;
-    const rxLength = this.#rxGeometry === undefined ? 0 : ringLength(this.#rxGeometry);
-    const txLength = this.#txGeometry === undefined ? 0 : ringLength(this.#txGeometry);
-    this.#queue.length = 0;
-    this.#charged = 0;
-    this.#rx = undefined;
-    this.#tx = undefined;
-    this.#memory = rxLength + txLength === 0 ? undefined : this.#createMemory(rxLength + txLength);
-    if (this.#memory === undefined) return;
-    if (this.#rxGeometry !== undefined) {
-      this.#rx = new KernelRxRing(this.#memory, 0, this.#rxGeometry, this.#dialect);
+  #allocate(size: number, shift: number): MessageBuild | undefined {
+    const { rx } = this.#rings;
+    if (rx === undefined || size > rx.capacity) {
+      return new SeparateBuild(size, (message, source) => this.deliver(message, source));
     }
-    if (this.#txGeometry !== undefined) this.#tx = new TxDrainer(this.#memory, rxLength, this.#txGeometry);
+    const frame = rx.reserve();
+    if (frame !== NONE) return new RingBuild(rx, frame, size, shift, this.#onWake);
+    this.#overrun();
+    return undefined;
   }
 
-  #continueDump(): void {
-    const chunk = this.#dump?.();
-    if (chunk === undefined) {
-      this.#dump = undefined;
-      return;
+  /** The receive queue and a frame, whatever the state of the socket. */
+  #enqueue(message: Uint8Array, source: MessageSource): QueuedCopy | undefined {
+    const { rx } = this.#rings;
+    const frame = rx?.reserveCopy();
+    if (frame === NONE) {
+      this.#overrun();
+      return undefined;
     }
-    const rx = this.#rx;
-    const shift =
-      rx === undefined || this.#misplacedDumps === undefined ? 0 : rx.capacity - this.#misplacedDumps;
-    const build = this.allocate(chunk.length + Math.max(shift, 0));
-    if (build === undefined) {
-      this.#error = ENOBUFS;
-      this.#dump = undefined;
-      return;
+    this.#queue.push(message);
+    const { length } = message;
+    return {
+      mark: () => {
+        // The ring may have been taken away since, and its frames with it.
+        if (frame !== undefined && rx === this.#rings.rx) rx?.publishCopy(frame, length, source);
+        this.#onWake();
+      },
+    };
+  }
+
+  /** Delivers a dump's next chunk. Room is found before the chunk is taken, so none is lost with -ENOBUFS. */
+  #continueDump(): number {
+    const { rx } = this.#rings;
+    const { size } = this.#dump;
+    if (rx === undefined || size > rx.capacity) {
+      // Mapped sockets read no receive queue as a rule: its limit does not stop their dumps.
+      if (rx === undefined && this.#queue.isExhausted) return ENOBUFS;
+      this.#enqueue(this.#dump.take(), {})?.mark();
+      return 0;
     }
-    build.bytes.set(chunk, Math.max(shift, 0));
+    const build = this.#allocate(size, this.#misplacedDumps ? rx.capacity - size : 0);
+    if (build === undefined) return ENOBUFS;
+    const chunk = this.#dump.take();
+    build.bytes.set(chunk);
     build.deliver(chunk.length);
+    return 0;
   }
 
   #endCongestion(): void {
-    if (this.#queue.length === 0) this.#congested = false;
+    if (this.#queue.isEmpty) this.#congested = false;
   }
 
   #overrun(): void {
     if (!this.#noEnobufs && !this.#congested) {
       this.#congested = true;
-      this.#error = ENOBUFS;
+      this.#fail(ENOBUFS);
     }
     this.#drops++;
+  }
+
+  #fail(error: number): void {
+    this.#error = error;
+    this.#onWake();
   }
 }

@@ -9,7 +9,7 @@ const NONE = -1;
 export interface RxRingOptions {
   /**
    * The producer may put a message at the end of its frame: dumps of some kernels from 3.15 to 4.4. The reader then looks for the start of each
-   * message, and clears it before it gives the frame back, or a later one would find the old message there.
+   * message, and clears its bytes before it gives the frame back, or it would find the old message in front of a later one.
    */
   readonly misplacedMessages?: boolean | undefined;
 }
@@ -36,7 +36,7 @@ export class RxRing {
   readonly #lengths: Uint32Array;
   readonly #copies: Uint8Array;
   readonly #messages: MessageFinder | undefined;
-  /** The frame that `ready` took for the next `next`. */
+  /** The frame that `ready` set aside for `next`. */
   #waiting = NONE;
   #taken = 0;
   #held = 0;
@@ -68,7 +68,7 @@ export class RxRing {
 
   /** Frames handed out and neither held nor released. */
   get takenCount(): number {
-    return this.#taken;
+    return this.#waiting === NONE ? this.#taken : this.#taken - 1;
   }
 
   /** Frames held. */
@@ -91,7 +91,7 @@ export class RxRing {
     return this.#messages?.lostCount ?? 0;
   }
 
-  /** True where `next` has a frame to give: it is taken already. */
+  /** True where `next` has a frame to give: it is set aside for that call, and to be had nowhere else. */
   get ready(): boolean {
     if (this.#waiting === NONE) this.#waiting = this.#take();
     return this.#waiting !== NONE;
@@ -122,6 +122,7 @@ export class RxRing {
       if (status === FrameStatus.valid && (length === 0 || length > this.capacity)) {
         if (length === 0) this.#empty++;
         else this.#malformed++;
+        this.#messages?.clear(frame);
         frames.setStatus(frame, FrameStatus.unused);
         continue;
       }
@@ -130,6 +131,7 @@ export class RxRing {
         status === FrameStatus.valid &&
         !this.#messages.find(frame, length)
       ) {
+        this.#messages.clear(frame);
         frames.setStatus(frame, FrameStatus.unused);
         continue;
       }
@@ -173,7 +175,7 @@ export class RxRing {
   /** Keeps a taken frame for later; the producer passes it over. Throws RingError ERR_FRAME_NOT_TAKEN where it is not taken. */
   hold(frame: number): void {
     const { ownership } = this.#place;
-    if (ownership[frame] !== Ownership.taken) throw notTaken(frame);
+    if (ownership[frame] !== Ownership.taken || frame === this.#waiting) throw notTaken(frame);
     ownership[frame] = Ownership.held;
     this.#taken--;
     this.#held++;
@@ -184,7 +186,8 @@ export class RxRing {
   release(frame: number): void {
     const { ownership } = this.#place;
     const owned = ownership[frame];
-    if (owned !== Ownership.taken && owned !== Ownership.held) throw notTaken(frame);
+    if ((owned !== Ownership.taken && owned !== Ownership.held) || frame === this.#waiting)
+      throw notTaken(frame);
     this.#messages?.forget(frame);
     if (owned === Ownership.held) {
       this.#held--;

@@ -285,3 +285,41 @@ describe("memory", () => {
     expect(readAll(new RxRing(memory, 0, GAPPED))).toEqual([5]);
   });
 });
+
+describe("looking whether there is a frame", () => {
+  test("finds none in an empty ring, and one as soon as it is filled", () => {
+    const { ring, deliver } = open();
+    expect(ring.ready).toBe(false);
+    deliver(1);
+    expect(ring.ready).toBe(true);
+  });
+
+  test("sets the frame aside: next gives it, once, and the others in order behind it", () => {
+    const { ring, deliver } = open();
+    for (const byte of [1, 2, 3]) deliver(byte);
+    expect([ring.ready, ring.ready]).toEqual([true, true]);
+    expect(readAll(ring)).toEqual([1, 2, 3]);
+    expect(ring.ready).toBe(false);
+  });
+
+  test("hands nothing out: the frame is not counted, and can be neither held nor released", () => {
+    const { ring, deliver } = open();
+    deliver(1);
+    expect([ring.ready, ring.takenCount]).toEqual([true, 0]);
+    const notTaken = expect.objectContaining({ code: "ERR_FRAME_NOT_TAKEN" });
+    expect(() => ring.hold(0)).toThrow(notTaken);
+    expect(() => ring.release(0)).toThrow(notTaken);
+    expect([ring.next(), ring.takenCount]).toEqual([0, 1]);
+    ring.release(0);
+    expect(ring.takenCount).toBe(0);
+  });
+
+  test("passes over frames that hold nothing", () => {
+    const { memory, ring } = open();
+    memory.setLength(0, 0);
+    memory.setStatus(0, FrameStatus.valid);
+    expect([ring.ready, ring.emptyCount]).toEqual([false, 1]);
+    memory.fill(1, 9);
+    expect([ring.ready, ring.next()]).toEqual([true, 1]);
+  });
+});

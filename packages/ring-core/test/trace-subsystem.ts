@@ -86,7 +86,7 @@ export class Subsystem {
   #answer(request: Uint8Array, errno: number): void {
     const echoed = errno === NOTHING ? HEADER_LENGTH : request.length;
     const length = HEADER_LENGTH + 4 + echoed;
-    const build = this.#socket.allocate(length);
+    const build = this.#socket.allocate(length, "acknowledgement");
     if (build === undefined) return;
     writeHeader(
       build,

@@ -102,7 +102,7 @@ class Replay {
     this.#socket = new KernelSocket({
       pageSize,
       dialect: major > 4 || (major === 4 && minor >= 3) ? "from-4.3" : "before-4.3",
-      misplacedDumps: this.#recording.kernel.endsWith("dump-offset") ? DUMP_CHUNK : undefined,
+      misplacedDumps: this.#recording.kernel.endsWith("dump-offset"),
     });
     this.#subsystem = new Subsystem(this.#socket, this.#dumpChunks());
   }
