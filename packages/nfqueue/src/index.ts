@@ -7,13 +7,8 @@ export {
   RuleError,
 } from "./errors.js";
 export type { Family, Hook, Packet, Verdict, VerdictOptions } from "./packet.js";
-export {
-  NfQueue,
-  type PacketHandler,
-  type QueueEvents,
-  type QueueOptions,
-  type QueueStatistics,
-} from "./queue.js";
+export { NfQueue } from "./queue.js";
+export type { PacketHandler, QueueEvents, QueueOptions, QueueStatistics } from "./queue-options.js";
 export { QueueRules, type QueueRulesOptions, type Rule } from "./rule.js";
 export type { QueueStatement } from "./rules/expressions.js";
 export type { Match } from "./rules/match.js";
