@@ -16,8 +16,9 @@ const RING: RingOptions = {
 const WHOLE_PACKET = 0xffff;
 /** The kernel's own default (NFQNL_QMAX_DEFAULT). */
 const QUEUE_MAX_LENGTH = 1024;
-/** What 1,024 waiting packets of 1,400 bytes are charged (2,304 bytes each), and the same again. */
+/** It holds 1,820 packets of 1,400 bytes, which are charged 2,304 each: more than the kernel keeps waiting by default. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
+
 export interface QueueOptions {
   /** Verdict of packets that nobody decides: the handler threw, left them undecided, or the queue closes. "drop" where undefined. */
   readonly defaultVerdict?: Verdict | undefined;

@@ -145,6 +145,26 @@ test("after SIGKILL of the process that holds the queue, its rule is gone and tr
 });
 
 test.each([
+  [true, 10],
+  [false, 4],
+])(
+  "with failOpen %s, what a full queue has no room for passes by or is dropped",
+  async (failOpen, wanted) => {
+    const queue = await NfQueue.open(QUEUE, { queueMaxLength: 4, failOpen, defaultVerdict: "accept" });
+    const before = await echo.arrived("ip");
+    await queue.intercept({ hook: "input", protocol: "udp", destinationPort: PORT });
+    // Nobody reads: four wait in the queue, and the other six meet it full.
+    const sent = send("ip", PORT);
+    if (failOpen)
+      while ((await echo.arrived("ip")) < before + 6) await new Promise((resolve) => setImmediate(resolve));
+    else await echo.send({ family: "ip", port: OTHER_PORT, count: 10, sizes: [16] });
+    await queue.close();
+    expect(await sent).toMatchObject({ sent: 10, echoed: wanted });
+    expect(queue.statistics).toMatchObject({ received: 4, defaulted: 4 });
+  },
+);
+
+test.each([
   [{ hook: "output" }, "hook"],
   [{ hook: "input", protocol: "icmpp" }, "protocol"],
   [{ hook: "input", protocol: 300 }, "protocol"],

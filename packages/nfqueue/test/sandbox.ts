@@ -69,6 +69,12 @@ export class Echo implements AsyncDisposable {
     return this.#ask("send", { dropEvery: 0, ...options }) as Promise<SendResult>;
   }
 
+  /** Datagrams that have arrived so far. */
+  async arrived(family: TestFamily): Promise<number> {
+    const counts = (await this.#ask("counts", {})) as Record<TestFamily, number>;
+    return counts[family];
+  }
+
   /** Starts a flood; the returned function ends it and tells what came of it. */
   async flood(options: {
     family: TestFamily;
