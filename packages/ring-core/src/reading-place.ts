@@ -25,8 +25,9 @@ export const Ownership = {
  * out when the frame is given back, from the frames in front of it.
  *
  * That is exact for a producer that moves only by filling and not during a call of the reader (a user ring). Beside another processor it is
- * exact unless all free frames are filled during one `giveBack`, or, where the head also moves over held frames while the ring is full (Linux
- * 4.3 to 4.5), before the reader has read on to the end: the status words are then the same as in another order.
+ * exact but for two cases, in which the status words are then the same as in another order: a held frame is given back while a delivery has
+ * passed it and not yet filled the frame behind it, and every free frame is filled before the reader looks again; or the head also moves over
+ * held frames while the ring is full (Linux 4.3 to 4.5), and goes round before the reader has read on to the end.
  *
  * The three marks below count frames from `position` on. They are 0, and cost one comparison, as long as no frame was given back late.
  */
@@ -70,7 +71,7 @@ export class ReadingPlace {
 
   /** Gives a held frame back to the producer. */
   giveBack(frame: number): void {
-    this.#follow();
+    this.#look();
     const distance = this.#distance(frame);
     if (distance < this.#ahead) {
       this.ownership[frame] = Ownership.passed;
@@ -87,7 +88,7 @@ export class ReadingPlace {
       if (next < this.#frameCount && this.#wasFilled(this.#at(next))) this.#lookPast();
       return;
     }
-    this.#follow();
+    this.#look();
     if (this.#at(this.#gap) !== frame) return;
     if (this.#doubt === this.#gap) this.#doubt = this.#behindHeld(this.#gap + 1);
     this.#lookPast();
@@ -165,15 +166,25 @@ export class ReadingPlace {
     }
   }
 
-  /** Looks for a filled frame behind the empty one at `#gap`: the producer went past what lies between. */
-  #lookPast(): void {
+  /**
+   * Notes all that was filled since the last look, behind empty frames in doubt too. A frame that is given back behind one in doubt is itself
+   * in doubt only if the producer has reached what lies between the two: that is seen here or never.
+   */
+  #look(): void {
+    do this.#follow();
+    while (this.#gap < this.#doubt && this.#lookPast());
+  }
+
+  /** Looks for a filled frame behind the empty one at `#gap`: the producer went past what lies between. True where there is one. */
+  #lookPast(): boolean {
     for (let distance = this.#gap + 1; distance <= this.#doubt && distance < this.#frameCount; distance++) {
       const frame = this.#at(distance);
       if (this.#wasFilled(frame)) {
         this.#settle(distance);
-        return;
+        return true;
       }
     }
+    return false;
   }
 
   #settle(found: number): void {
