@@ -114,7 +114,7 @@ describe("a multicast that overruns the receive buffer", () => {
     peer.multicast(messageBytes({ type, payload: pattern(1000) }), GROUP);
 
   test("is counted as ENOBUFS, what fitted is read, and the socket goes on", async () => {
-    const receiver = await openSocket({ receiveBuffer: 16_384 });
+    const receiver = await openSocket({ receiveBuffer: 16_384, transport: "user-ring" });
     receiver.addMembership(GROUP);
     for (let i = 0; i < 100; i++) multicast(100 + i);
     const first: number[] = [];
@@ -132,7 +132,7 @@ describe("a multicast that overruns the receive buffer", () => {
   });
 
   test("wakes a reader that waits, though the message is lost", async () => {
-    const receiver = await openSocket({ receiveBuffer: 16_384 });
+    const receiver = await openSocket({ receiveBuffer: 16_384, transport: "user-ring" });
     receiver.addMembership(GROUP);
     const running = receiver.receive((message) => {
       if (message.type === 300) void receiver.close();
@@ -145,7 +145,7 @@ describe("a multicast that overruns the receive buffer", () => {
   });
 
   test("is no ENOBUFS with noEnobufs, and shows in the kernel's count of drops", async (context) => {
-    const receiver = await openSocket({ receiveBuffer: 16_384, noEnobufs: true });
+    const receiver = await openSocket({ receiveBuffer: 16_384, noEnobufs: true, transport: "user-ring" });
     requireKernel(context, receiver.statistics.drops !== undefined, "SO_MEMINFO came with Linux 4.12");
     receiver.addMembership(GROUP);
     for (let i = 0; i < 100; i++) multicast(100 + i);

@@ -211,7 +211,8 @@ describe("events", () => {
   });
 
   test("that find the receive buffer full are counted, the reply among them is known lost, and the socket goes on", async () => {
-    const socket = await openSocket(NETLINK_ROUTE, { receiveBuffer: 8192 });
+    // The user ring on every kernel: in a mapped ring it is frames that run out, which the stand-in's tests play.
+    const socket = await openSocket(NETLINK_ROUTE, { receiveBuffer: 8192, transport: "user-ring" });
     const other = await openSocket(NETLINK_ROUTE);
     socket.addMembership(RTNLGRP_LINK);
     for (let i = 0; i < 20; i++) {
