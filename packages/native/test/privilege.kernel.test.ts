@@ -3,19 +3,19 @@ import { once } from "node:events";
 import { closeSync, openSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { NETLINK_ROUTE, native, runFixture } from "./sandbox.js";
 
 describe("without privilege", () => {
   const behind = ["unshare", "--user", "--map-root-user"];
 
   test("each refusal is a system error that names the call", async (context) => {
-    if (spawnSync(behind[0] ?? "", [...behind.slice(1), "true"]).status !== 0) {
-      context.skip("this machine lets nobody make a user namespace");
-    }
+    const canLeave = spawnSync(behind[0] ?? "", [...behind.slice(1), "true"]).status === 0;
+    requireKernel(context, canLeave, "this machine lets nobody make a user namespace");
     const ended = await runFixture("unprivileged.mjs", [], { behind });
     expect(ended).toMatchObject({ code: 0, signal: null });
     const results: Record<string, { code?: string }> = JSON.parse(ended.output);
-    if (results["bind"]?.code === "EPROTONOSUPPORT") context.skip("this kernel has no nfnetlink");
+    requireKernel(context, results["bind"]?.code !== "EPROTONOSUPPORT", "this kernel has no nfnetlink");
     expect(results["bind"]).toMatchObject({ code: "EPERM", errno: -1, syscall: "bind" });
     expect(results["bind"]).toMatchObject({ message: "bind: EPERM, operation not permitted" });
     expect(results["addMembership"]).toMatchObject({

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { requireKernel } from "../../../tools/kernel-requirement.js";
 import {
   acknowledged,
   EINVAL,
@@ -242,11 +243,15 @@ describe("messages larger than a frame", () => {
   test("one too large even for the spare memory is cut, and its length tells by how much", (context) => {
     const length = 400_000;
     const { socket, port, rx } = open(NETLINK_USERSOCK, geometry(4096, 4));
-    if (socket.setReceiveBuffer(2_000_000) < 1_000_000) context.skip("net.core.rmem_max is too small here");
+    requireKernel(
+      context,
+      socket.setReceiveBuffer(2_000_000) >= 1_000_000,
+      "net.core.rmem_max is too small here",
+    );
     const sender = open(NETLINK_USERSOCK).socket;
     sender.setOption(SOL_SOCKET, SO_SNDBUF, 1_000_000);
-    if (sender.getOption(SOL_SOCKET, SO_SNDBUF) < 2 * length)
-      context.skip("net.core.wmem_max is too small here");
+    const sendBuffer = sender.getOption(SOL_SOCKET, SO_SNDBUF);
+    requireKernel(context, sendBuffer >= 2 * length, "net.core.wmem_max is too small here");
     expect(sender.send(pattern(length), port)).toBe(length);
     expect(socket.fill(4)).toBe(1);
     expect(rx.header(0).length).toBe(length);
