@@ -361,6 +361,8 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   };
 
   #decideByDefault(packet: Packet): void {
+    // The socket was lost, and the kernel dropped what waited: a promise that settles now has nobody to tell.
+    if (this.#socket.closed) return;
     this.#defaulted++;
     this.#packets.decide(packet, this.#default, undefined);
   }
