@@ -48,6 +48,10 @@ export const NLA_TYPE_MASK = 0x3fff;
 
 export const NLMSGERR_ATTR_MSG = 1;
 export const NLMSGERR_ATTR_OFFS = 2;
+export const NLMSGERR_ATTR_COOKIE = 3;
+export const NLMSGERR_ATTR_POLICY = 4;
+export const NLMSGERR_ATTR_MISS_TYPE = 5;
+export const NLMSGERR_ATTR_MISS_NEST = 6;
 
 /** Rounds a length up to the 4 bytes that messages and attributes are aligned to. */
 export function align(length: number): number {

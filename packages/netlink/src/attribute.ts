@@ -74,6 +74,16 @@ export class AttributeReader {
     return this.view.getUint32(this.#checked(4), HOST_IS_LITTLE_ENDIAN);
   }
 
+  /** Host byte order. */
+  uint64(): bigint {
+    return this.view.getBigUint64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Host byte order. */
+  int64(): bigint {
+    return this.view.getBigInt64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
+  }
+
   /** Network byte order. */
   uint16Network(): number {
     return this.view.getUint16(this.#checked(2));

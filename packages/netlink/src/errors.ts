@@ -1,3 +1,4 @@
+import type { AttributePolicy } from "./attribute-policy.js";
 import { errnoName } from "./errno.js";
 
 const MARKER: unique symbol = Symbol.for("@nlring/netlink.NetlinkError");
@@ -33,15 +34,29 @@ export class NetlinkError extends Error {
   }
 }
 
+/** An attribute that the kernel needs and did not get. */
+export interface MissingAttribute {
+  /** nla_type. */
+  readonly type: number;
+  /** Where the nest starts that lacks it, in bytes from the start of the request; undefined outside of all nests. */
+  readonly nestOffset: number | undefined;
+  /** Its name, with those of the nests it belongs to, where the request was made by a schema that knows them. */
+  readonly path: string | undefined;
+}
+
 export interface KernelErrorDetails {
   readonly errno: number;
   readonly sequence: number;
   readonly requestType: number;
   readonly kernelText?: string | undefined;
   readonly offset?: number | undefined;
+  readonly path?: string | undefined;
+  readonly missing?: MissingAttribute | undefined;
+  readonly policy?: AttributePolicy | undefined;
+  readonly cookie?: Uint8Array | undefined;
 }
 
-/** The kernel took a request and answered with an error (NLMSG_ERROR). */
+/** The kernel took a request and answered with an error (NLMSG_ERROR, or NLMSG_DONE at the end of a dump). */
 export class KernelError extends NetlinkError {
   declare readonly errno: number;
   /** The sequence number of the request. */
@@ -52,16 +67,33 @@ export class KernelError extends NetlinkError {
   readonly kernelText: string | undefined;
   /** Byte offset in the request, its header included, of the attribute that the kernel refused, where it said so. */
   readonly offset: number | undefined;
+  /** The attribute or header field at `offset` by name, such as "linkInfo.kind", where a schema made the request. */
+  readonly path: string | undefined;
+  /** What the kernel needs and did not get, where it said so (Linux 6.1). */
+  readonly missing: MissingAttribute | undefined;
+  /** What the kernel accepts in place of the attribute it refused, where it said so (Linux 5.10). */
+  readonly policy: AttributePolicy | undefined;
+  /** Bytes that belong to the request, as its subsystem means them. */
+  readonly cookie: Uint8Array | undefined;
 
   constructor(details: KernelErrorDetails) {
-    const code = errnoName(details.errno);
-    const text = details.kernelText === undefined ? "" : `: ${details.kernelText}`;
-    const place = details.offset === undefined ? "" : ` (at byte ${details.offset} of the request)`;
-    super(`the kernel answered ${code}${text}${place}`, { code, errno: details.errno });
+    const { errno, kernelText, offset, path, missing } = details;
+    const code = errnoName(errno);
+    const text = kernelText === undefined ? "" : `: ${kernelText}`;
+    let place = "";
+    if (path !== undefined) place = ` (about ${path})`;
+    else if (offset !== undefined) place = ` (at byte ${offset} of the request)`;
+    let lack = "";
+    if (missing !== undefined) lack = ` (missing: ${missing.path ?? `attribute ${missing.type}`})`;
+    super(`the kernel answered ${code}${text}${place}${lack}`, { code, errno });
     this.sequence = details.sequence;
     this.requestType = details.requestType;
-    this.kernelText = details.kernelText;
-    this.offset = details.offset;
+    this.kernelText = kernelText;
+    this.offset = offset;
+    this.path = path;
+    this.missing = missing;
+    this.policy = details.policy;
+    this.cookie = details.cookie;
   }
 }
 
@@ -105,16 +137,43 @@ export class ReplyLostError extends NetlinkError {
 }
 
 /**
- * The state that a dump lists changed while it was listed (NLM_F_DUMP_INTR): items may be missing or seen twice. Rejects when the
- * dump has ended, with everything visited. `code` is ERR_DUMP_INTERRUPTED.
+ * The state that a dump lists changed while it was listed (NLM_F_DUMP_INTR), as often as it was tried: items may be missing or there
+ * twice. `code` is ERR_DUMP_INTERRUPTED.
  */
 export class DumpInterruptedError extends NetlinkError {
-  constructor(requestType: number) {
+  /** What came in the last attempt and was not handed out before. */
+  readonly items: readonly unknown[];
+
+  constructor(requestType: number, items: readonly unknown[] = []) {
     super(
-      `what a dump of type ${requestType} lists changed meanwhile, so items may be missing or seen twice: forget what was ` +
-        "visited and ask again",
+      `what a dump of type ${requestType} lists changed meanwhile, so items may be missing or there twice: ask again, with more ` +
+        "retries, or make do with what came",
       { code: "ERR_DUMP_INTERRUPTED" },
     );
+    this.items = items;
+  }
+}
+
+/** A request was not answered, or a dump not ended, within its `timeout`. Its outcome is unknown. `code` is ERR_TIMEOUT. */
+export class TimeoutError extends NetlinkError {
+  constructor(milliseconds: number) {
+    super(
+      `no answer within ${milliseconds} ms, so the outcome is unknown: ask the kernel for the state, or allow more time`,
+      {
+        code: "ERR_TIMEOUT",
+      },
+    );
+  }
+}
+
+/** The kernel acknowledged a request without the one reply that was expected. `code` is ERR_NO_REPLY, or ERR_MANY_REPLIES. */
+export class ReplyCountError extends NetlinkError {
+  constructor(requestType: number, replies: number) {
+    const [what, code] =
+      replies === 0
+        ? ["the kernel acknowledged it without a reply: ask for its ACK alone", "ERR_NO_REPLY"]
+        : ["more than one reply came: ask with dump(), or visit them", "ERR_MANY_REPLIES"];
+    super(`a request of type ${requestType} was to have one reply, and ${what}`, { code });
   }
 }
 

@@ -1,4 +1,4 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "./abi.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_ERROR, NLMSG_HDRLEN } from "./abi.js";
 import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "./errno.js";
 import { type FrameKeeper, Message, OWN_MEMORY } from "./message.js";
 import type { RequestTable } from "./request-table.js";
@@ -6,8 +6,10 @@ import type { Transport } from "./transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;
+/** What a fill for answers takes beyond one for each: replies and events that came with them. */
+const FILL_SPARE = 3;
 /** Answers handled by one call before the other work of the event loop gets its turn: a dump can be endless. */
-const ANSWERS_PER_CALL = 512;
+const ANSWERS_PER_CALL = 256;
 /** A socket that has nothing but losses to report, this often in a row, is taken for lost. */
 const LOSSES_IN_A_ROW = 64;
 
@@ -38,6 +40,8 @@ export class FrameReader implements FrameKeeper {
   interrupted = false;
   /** The error number that ended the socket, or 0. */
   lost = 0;
+  /** How many times messages were lost and the socket was then read empty. */
+  losses = 0;
   readonly #transport: Transport;
   readonly #requests: RequestTable;
   readonly #onRelieved: () => void;
@@ -49,6 +53,7 @@ export class FrameReader implements FrameKeeper {
   readonly #ringView: DataView;
   readonly #ringBytes: Uint8Array;
   #stopped = false;
+  #losing = false;
   #received = 0;
   #overruns = 0;
   #discarded = 0;
@@ -87,24 +92,35 @@ export class FrameReader implements FrameKeeper {
     };
   }
 
-  /** The next message that answers no request, or undefined: when none waits, no frame is free, or others shall run. */
-  next(): Message | undefined {
+  /**
+   * The next message that answers no request, or undefined: when none waits, no frame is free, or others shall run.
+   *
+   * @param forReader false where only answers are looked for: it then stops when nobody waits for one
+   */
+  next(forReader: boolean): Message | undefined {
     this.interrupted = false;
+    const requests = this.#requests;
     for (let answers = 0; !this.#stopped; ) {
+      if (!forReader && requests.wanted === 0) {
+        this.interrupted = true;
+        return undefined;
+      }
       if (this.#offset >= this.#end) {
         const frame = this.#transport.rx.next();
         if (frame !== -1) this.#open(frame);
-        else if (!this.#refill()) return undefined;
+        else if (!this.#refill(forReader)) return undefined;
         continue;
       }
       // An answer's visitor may read on, or close the socket: nothing of the cursor is kept across it.
-      const message = this.#cut();
-      if (message === undefined) continue;
-      if (!this.#isAnswer(message)) {
-        this.#received++;
-        return message;
+      if (requests.size === 0 || !this.#takeAcknowledgement()) {
+        const message = this.#cut();
+        if (message === undefined) continue;
+        if (!this.#isAnswer(message)) {
+          this.#received++;
+          return message;
+        }
+        if (!message.held) message.release();
       }
-      if (!message.held) message.release();
       answers++;
       if (answers === ANSWERS_PER_CALL) {
         this.interrupted = true;
@@ -162,22 +178,49 @@ export class FrameReader implements FrameKeeper {
     );
   }
 
-  #refill(): boolean {
+  /** Passes a plain ACK at the cursor to its request. False where there is something else. */
+  #takeAcknowledgement(): boolean {
+    if (this.#senderPort !== 0 || this.#group !== 0) return false;
+    const view = this.#view;
+    const offset = this.#offset;
+    const left = this.#end - offset;
+    if (left < NLMSG_HDRLEN || view.getUint16(offset + 4, HOST_IS_LITTLE_ENDIAN) !== NLMSG_ERROR)
+      return false;
+    if (view.getUint32(offset + 12, HOST_IS_LITTLE_ENDIAN) !== this.#transport.portId) return false;
+    const length = view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
+    if (length > left || !this.#requests.acknowledge(view, offset, length)) return false;
+    this.#offset = offset + align(length);
+    if (this.#offset >= this.#end) {
+      this.#offset = this.#end;
+      if (this.#frame !== OWN_MEMORY) this.releaseFrame(this.#frame);
+    }
+    return true;
+  }
+
+  #refill(forReader: boolean): boolean {
     this.starved = false;
+    // Every message that may come costs its preparation: a lone answer would pay for 64.
+    const limit = forReader ? FILL_LIMIT : Math.min(FILL_LIMIT, this.#requests.wanted + FILL_SPARE);
     for (let losses = 0; ; ) {
-      const filled = this.#transport.fill(FILL_LIMIT);
+      const filled = this.#transport.fill(limit);
       if (filled > 0) return true;
       if (filled === ENOBUFS || filled === ENOMEM || filled === EMSGSIZE) {
         // The error is read and gone; what had arrived before it still waits.
         this.#overruns++;
+        this.#losing = true;
         losses++;
         if (losses < LOSSES_IN_A_ROW) continue;
         this.lost = filled;
       } else if (filled === ENOSPC) {
         // Whoever has the frames, or what lies in the backlog, may well wait for an answer that only comes when reading goes on.
-        if (this.#requests.size > 0 && this.#holdTaken()) continue;
+        if (this.#requests.wanted > 0 && this.#holdTaken()) continue;
         this.starved = true;
       } else if (filled === 0) {
+        // From here on the kernel queues again: everything that was lost was lost before.
+        if (this.#losing) {
+          this.#losing = false;
+          this.losses++;
+        }
         this.#requests.readEmpty();
       } else if (filled !== EAGAIN) {
         this.lost = filled;

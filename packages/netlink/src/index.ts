@@ -15,8 +15,10 @@ export {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from "./abi.js";
-export { errorNumber } from "./acknowledgement.js";
+export { type Acknowledgement, errorNumber } from "./acknowledgement.js";
 export { AttributeReader } from "./attribute.js";
+export type { AttributeKind, AttributePolicy } from "./attribute-policy.js";
+export { Dump, type DumpOptions } from "./dump.js";
 export { errnoName } from "./errno.js";
 export {
   BusyError,
@@ -25,20 +27,32 @@ export {
   EncodeError,
   KernelError,
   type KernelErrorDetails,
+  type MissingAttribute,
   NetlinkError,
   type NetlinkErrorDetails,
+  ReplyCountError,
   ReplyLostError,
   SocketClosedError,
   SystemError,
   type SystemErrorOptions,
+  TimeoutError,
   TransportError,
 } from "./errors.js";
+export type { EventBody, EventDecoder } from "./event-decoder.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
 export type { TransportChoice } from "./open-transport.js";
+export type { AttributeNames, Decoder, Outgoing } from "./outgoing.js";
 export { NetlinkSocket } from "./socket.js";
-export type { Outgoing, RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
+export type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
+export {
+  type EventMessage,
+  type Resync,
+  type SubscribeOptions,
+  Subscription,
+  type SubscriptionEvent,
+} from "./subscription.js";
 export type {
   RingOptions,
   RingShape,
@@ -47,3 +61,11 @@ export type {
   TransportProvider,
   TransportRequest,
 } from "./transport.js";
+export {
+  type Change,
+  type Synced,
+  Watch,
+  type WatchEvent,
+  type WatchItem,
+  type WatchRequest,
+} from "./watch.js";

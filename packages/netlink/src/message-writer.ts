@@ -21,6 +21,13 @@ export class MessageWriter {
   #start = 0;
   #position = 0;
 
+  /** Starts over in the memory that a growing writer has. */
+  rewind(): void {
+    this.#start = 0;
+    this.#position = 0;
+    this.#open = false;
+  }
+
   /** A writer with memory of its own, for messages that are sent by copy. */
   static growing(): MessageWriter {
     const writer = new MessageWriter();

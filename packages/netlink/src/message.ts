@@ -28,6 +28,7 @@ export class Message {
   readonly senderPort: number;
   /** Multicast group it was sent to, by number; 0 for none. */
   readonly group: number;
+  readonly namespaceId: number | undefined = undefined;
   #keeper: FrameKeeper | undefined;
   readonly #frame: number;
   #held = false;

@@ -7,6 +7,9 @@ import type { Transport } from "./transport.js";
 /** What a waiting message costs beside its bytes, about as the kernel charges it. */
 const MESSAGE_OVERHEAD = 768;
 
+/** How often a turn of the event loop reads for requests that were made without waiting for it. */
+const READS_PER_TURN = 16;
+
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
@@ -29,6 +32,10 @@ export class Receiver {
   #drained = true;
   #waiter: Waiter | undefined;
   #nextTurn: NodeJS.Immediate | undefined;
+  #reads = 0;
+  readonly #renewReads = (): void => {
+    this.#reads = 0;
+  };
   #stopped = false;
 
   constructor(transport: Transport, requests: RequestTable, onLost: (error: SystemError) => void) {
@@ -47,6 +54,11 @@ export class Receiver {
     return this.#frames.statistics;
   }
 
+  /** How many times messages were lost, each counted once all of them were: when the socket had been read empty. */
+  get losses(): number {
+    return this.#frames.losses;
+  }
+
   /** True while somebody waits in `untilReadable`. */
   get isAwaited(): boolean {
     return this.#waiter !== undefined;
@@ -55,7 +67,7 @@ export class Receiver {
   /** The next message that answers no request, or undefined where none waits. */
   take(): Message | undefined {
     const waiting = this.#backlog.length > 0 ? this.#backlog.shift() : undefined;
-    if (waiting === undefined) return this.#read();
+    if (waiting === undefined) return this.#read(true);
     this.#backlogSize -= size(waiting);
     return waiting;
   }
@@ -68,6 +80,25 @@ export class Receiver {
       if (!this.#drained || this.#backlog.length > 0) this.lookSoon();
       this.#updateInterest();
     });
+  }
+
+  /** Reads the answers that are there, whatever else was done in this turn of the event loop. */
+  readAnswers(): void {
+    if (!this.#stopped) this.#findAnswers();
+  }
+
+  /**
+   * Looks for answers now: the kernel has queued them when the send returns. Where this was done often in this turn of the event loop,
+   * or not all came, it goes on in the next: a chain of awaited requests leaves the others their time.
+   */
+  readNow(): void {
+    if (this.#stopped || this.#requests.wanted === 0) return;
+    if (this.#reads < READS_PER_TURN) {
+      if (this.#reads++ === 0) setImmediate(this.#renewReads);
+      this.#findAnswers();
+    }
+    // Who waits to read finds what was met meanwhile.
+    if (this.#requests.wanted > 0 || this.#waiter !== undefined) this.lookSoon();
   }
 
   /**
@@ -94,9 +125,9 @@ export class Receiver {
     waiter?.reject(reason);
   }
 
-  #read(): Message | undefined {
+  #read(forReader: boolean): Message | undefined {
     const frames = this.#frames;
-    const message = frames.next();
+    const message = frames.next(forReader);
     this.#drained = message === undefined && !frames.interrupted;
     if (message === undefined && frames.lost !== 0) {
       this.#onLost(new SystemError("recvmmsg", frames.lost, "the socket is closed; open another one"));
@@ -116,14 +147,14 @@ export class Receiver {
     }
     this.#findAnswers();
     if (this.#stopped) return;
-    if (this.#requests.size === 0) this.#transport.pause();
+    if (this.#requests.wanted === 0) this.#transport.pause();
     else if (!this.#drained) this.lookSoon();
   }
 
   /** Reads until every request has its answer; what else comes waits for the reader. */
   #findAnswers(): void {
-    while (this.#requests.size > 0) {
-      const message = this.#read();
+    while (this.#requests.wanted > 0) {
+      const message = this.#read(false);
       if (message === undefined) return;
       const total = this.#backlogSize + size(message);
       // Requests empty the socket's own buffer, which bounds what waits; the same bound holds here instead.
@@ -139,7 +170,7 @@ export class Receiver {
   /** Watches the descriptor while somebody waits for it. Without a free frame only answers are worth it: they find room. */
   #updateInterest(): void {
     if (this.#stopped) return;
-    if (this.#requests.size > 0) this.#transport.resume();
+    if (this.#requests.wanted > 0) this.#transport.resume();
     else if (this.#frames.starved) this.#transport.pause();
     else if (this.#waiter !== undefined) this.#transport.resume();
   }

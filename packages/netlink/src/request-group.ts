@@ -1,56 +1,114 @@
+import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
+import { ReplyCountError, TimeoutError } from "./errors.js";
 import type { Message } from "./message.js";
-import type { RequestTable } from "./request-table.js";
+import type { Decoder } from "./outgoing.js";
+import type { RequestOwner } from "./request-table.js";
+import type { RequestOptions } from "./socket-options.js";
 
-/** Requests that leave in one send and settle as one: resolved when all have settled, rejected with the first error in their order. */
-export class RequestGroup {
-  readonly #table: RequestTable;
-  readonly #resolve: () => void;
+type Limits = Pick<RequestOptions, "signal" | "timeout">;
+
+/** Calls back when the time is up or the signal aborts. Returns what ends that; undefined where there is nothing to end. */
+export function limitWaiting(
+  { signal, timeout }: Limits,
+  onLimit: (error: unknown) => void,
+): (() => void) | undefined {
+  if (signal === undefined && timeout === undefined) return undefined;
+  const abort = (): void => onLimit(signal?.reason);
+  const timer =
+    timeout === undefined ? undefined : setTimeout(() => onLimit(new TimeoutError(timeout)), timeout);
+  signal?.addEventListener("abort", abort, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  };
+}
+
+/**
+ * Requests that settle as one: resolved with their acknowledgements when all have settled, rejected with the first error in their order.
+ * Its visitor sees the replies to all of them.
+ */
+export class RequestGroup implements RequestOwner {
+  readonly visit: ((reply: Message) => void) | undefined;
+  readonly #resolve: (acknowledgements: readonly Acknowledgement[]) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #sequences: number[] = [];
-  readonly #errors: (unknown | undefined)[] = [];
-  #unsettled = 0;
-  #isSent = false;
+  readonly #acknowledgements: Acknowledgement[] = [];
+  readonly #size: number;
+  #unsettled: number;
+  #failedIndex = Number.POSITIVE_INFINITY;
+  #error: unknown;
+  #stopLimit: (() => void) | undefined;
 
-  constructor(table: RequestTable, resolve: () => void, reject: (error: unknown) => void) {
-    this.#table = table;
+  constructor(
+    size: number,
+    options: RequestOptions,
+    resolve: (acknowledgements: readonly Acknowledgement[]) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#size = size;
+    // None at all settle as one would.
+    this.#unsettled = Math.max(1, size);
     this.#resolve = resolve;
     this.#reject = reject;
+    const { visit } = options;
+    this.visit =
+      visit === undefined
+        ? undefined
+        : (reply) => {
+            // Whoever was told that it took too long is not told more.
+            if (this.#unsettled > 0) visit(reply);
+          };
+    this.#stopLimit = limitWaiting(options, (error) => this.refuse(error));
   }
 
-  /** Registers the next message of the group and returns its sequence number. */
-  add(type: number, answered: boolean, visit: ((reply: Message) => void) | undefined): number {
-    const index = this.#sequences.length;
-    this.#unsettled++;
-    const sequence = this.#table.add({
-      type,
-      answered,
-      visit,
-      settle: (error) => {
-        this.#errors[index] = error;
-        this.#unsettled--;
-        this.#finish();
-      },
-    });
-    this.#sequences.push(sequence);
-    return sequence;
-  }
-
-  /** Tells that the send happened. */
-  sent(): void {
-    this.#isSent = true;
-    this.#finish();
-  }
-
-  /** Forgets the group after a send that failed. */
-  abandon(): void {
-    for (const sequence of this.#sequences) this.#table.forget(sequence);
-  }
-
-  #finish(): void {
-    if (!this.#isSent || this.#unsettled > 0) return;
+  settle(index: number, error: unknown, acknowledgement: Acknowledgement = PLAIN_ACKNOWLEDGEMENT): void {
+    if (this.#unsettled === 0) return;
+    if (index < this.#size) this.#acknowledgements[index] = acknowledgement;
     // A refused batch answers its failing messages alone; the first in order is the cause of the others.
-    const error = this.#errors.find((candidate) => candidate !== undefined);
-    if (error === undefined) this.#resolve();
-    else this.#reject(error);
+    if (error !== undefined && index < this.#failedIndex) {
+      this.#failedIndex = index;
+      this.#error = error;
+    }
+    this.#unsettled--;
+    if (this.#unsettled > 0) return;
+    this.#end();
+    if (this.#error === undefined) this.#resolve(this.#acknowledgements);
+    else this.#reject(this.#error);
+  }
+
+  /** Rejects at once, whatever may still settle. */
+  refuse(error: unknown): void {
+    if (this.#unsettled === 0) return;
+    this.#unsettled = 0;
+    this.#end();
+    this.#reject(error);
+  }
+
+  #end(): void {
+    this.#stopLimit?.();
+    this.#stopLimit = undefined;
+  }
+}
+
+/** The one reply that a request is to have. */
+export class SoleReply<T> {
+  readonly #requestType: number;
+  readonly #decoder: Decoder<T>;
+  #count = 0;
+  #value: { readonly decoded: T } | undefined;
+
+  constructor(requestType: number, decoder: Decoder<T>) {
+    this.#requestType = requestType;
+    this.#decoder = decoder;
+  }
+
+  visit(message: Message): void {
+    this.#count++;
+    if (this.#count === 1) this.#value = { decoded: this.#decoder.decode(message) };
+  }
+
+  take(): T {
+    if (this.#value === undefined || this.#count !== 1)
+      throw new ReplyCountError(this.#requestType, this.#count);
+    return this.#value.decoded;
   }
 }

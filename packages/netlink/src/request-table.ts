@@ -1,48 +1,107 @@
-import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./abi.js";
-import { outcome } from "./acknowledgement.js";
+import {
+  HOST_IS_LITTLE_ENDIAN,
+  NLM_F_ACK_TLVS,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+} from "./abi.js";
+import { type Acknowledgement, conclude, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
 import { DumpInterruptedError, ReplyLostError } from "./errors.js";
 import type { Message } from "./message.js";
+import type { Outgoing } from "./outgoing.js";
 
-/** One request that waits for its outcome. */
-export interface PendingRequest {
-  /** nlmsg_type of the request. */
-  readonly type: number;
-  /** True where the kernel answers whatever happens; false where it only speaks up on failure. */
-  readonly answered: boolean;
-  /** Sees each message that answers the request, before its ACK. */
-  readonly visit: ((reply: Message) => void) | undefined;
-  /** Called once, with the error or undefined. */
-  settle(error: unknown): void;
+/** Who is told how a request ended. */
+export interface RequestOwner {
+  /** Sees each message that answers the request, before its end. */
+  visit?: ((reply: Message) => void) | undefined;
+  /** Called once: with what the kernel's ACK said, or with the error. */
+  settle(index: number, error: unknown, acknowledgement: Acknowledgement): void;
 }
 
-interface Entry {
-  readonly request: PendingRequest;
+/** One message that was sent, or is about to be, and waits for its outcome. */
+export class PendingRequest {
+  readonly outgoing: Outgoing;
+  /** True where the kernel answers whatever happens; false where it only speaks up on failure. */
+  readonly answered: boolean;
+  /** Which of its owner's messages it is. */
+  readonly index: number;
+  readonly owner: RequestOwner;
+  sequence = 0;
+  /** The message as it was sent, for the places that an error names. */
+  bytes: Uint8Array | undefined;
+  /** Where it starts in `bytes`. */
+  offset = 0;
+  /** True while somebody waits for what answers it: false for a dump that is ahead of its reader. */
+  wanted = true;
   /** What the visitor threw. The rest of the answer is still taken off the socket, unseen. */
   failure: { readonly error: unknown } | undefined;
   /** The kernel said that its dump is inconsistent. */
-  interrupted: boolean;
+  interrupted = false;
+
+  constructor(outgoing: Outgoing, answered: boolean, owner: RequestOwner, index: number) {
+    this.outgoing = outgoing;
+    this.answered = answered;
+    this.owner = owner;
+    this.index = index;
+  }
 }
 
 /** The requests in flight on one socket, by sequence number. No I/O. */
 export class RequestTable {
-  readonly #pending = new Map<number, Entry>();
+  readonly #pending = new Map<number, PendingRequest>();
   #lastSequence = 0;
+  #wanted = 0;
 
+  /** How many are in flight. */
   get size(): number {
     return this.#pending.size;
   }
 
-  /** Registers a request. Sequence 0 is never given: messages that expect no answer carry it. */
-  add(request: PendingRequest): number {
+  /** How many of them somebody waits for. While it is 0, nothing needs to be read for requests. */
+  get wanted(): number {
+    return this.#wanted;
+  }
+
+  /** A sequence number that no request in flight has. 0 is never given: messages that expect no answer carry it. */
+  nextSequence(): number {
     do {
       this.#lastSequence = (this.#lastSequence + 1) >>> 0;
     } while (this.#lastSequence === 0 || this.#pending.has(this.#lastSequence));
-    this.#pending.set(this.#lastSequence, { request, failure: undefined, interrupted: false });
     return this.#lastSequence;
   }
 
-  forget(sequence: number): void {
-    this.#pending.delete(sequence);
+  /** Registers a request that is sent right after. */
+  add(request: PendingRequest): void {
+    this.#pending.set(request.sequence, request);
+    if (request.wanted) this.#wanted++;
+  }
+
+  /** Forgets a request whose send failed. */
+  forget(request: PendingRequest): void {
+    if (this.#pending.delete(request.sequence) && request.wanted) this.#wanted--;
+  }
+
+  setWanted(request: PendingRequest, wanted: boolean): void {
+    if (request.wanted === wanted) return;
+    request.wanted = wanted;
+    if (this.#pending.has(request.sequence)) this.#wanted += wanted ? 1 : -1;
+  }
+
+  /**
+   * Takes a plain ACK: the most frequent answer, for which no Message is made (it is a tenth of what a batched request costs). The arguments
+   * place an NLMSG_ERROR from the kernel to this port in `view`. False where it is anything else.
+   */
+  acknowledge(view: DataView, offset: number, length: number): boolean {
+    // struct nlmsgerr: the error number, then the header that is answered.
+    if (length < NLMSG_HDRLEN + 4 + NLMSG_HDRLEN) return false;
+    if (view.getInt32(offset + NLMSG_HDRLEN, HOST_IS_LITTLE_ENDIAN) !== 0) return false;
+    if ((view.getUint16(offset + 6, HOST_IS_LITTLE_ENDIAN) & NLM_F_ACK_TLVS) !== 0) return false;
+    const request = this.#pending.get(view.getUint32(offset + 8, HOST_IS_LITTLE_ENDIAN));
+    if (request === undefined || request.failure !== undefined || request.interrupted) return false;
+    this.forget(request);
+    request.owner.settle(request.index, undefined, PLAIN_ACKNOWLEDGEMENT);
+    return true;
   }
 
   /**
@@ -51,17 +110,17 @@ export class RequestTable {
    */
   dispatch(message: Message): boolean {
     const { sequence, type } = message;
-    const entry = this.#pending.get(sequence);
-    if (entry === undefined) return false;
-    if ((message.flags & NLM_F_DUMP_INTR) !== 0 && type !== NLMSG_ERROR) entry.interrupted = true;
+    const request = this.#pending.get(sequence);
+    if (request === undefined) return false;
+    if ((message.flags & NLM_F_DUMP_INTR) !== 0 && type !== NLMSG_ERROR) request.interrupted = true;
     if (type === NLMSG_ERROR || type === NLMSG_DONE) {
-      this.#pending.delete(sequence);
-      entry.request.settle(conclusion(entry, message));
-    } else if (entry.failure === undefined) {
+      this.forget(request);
+      end(request, message);
+    } else if (request.failure === undefined) {
       try {
-        entry.request.visit?.(message);
+        request.owner.visit?.(message);
       } catch (error) {
-        entry.failure = { error };
+        request.failure = { error };
       }
     }
     return true;
@@ -72,23 +131,32 @@ export class RequestTable {
    * empty, what is still in flight and had to be answered lost its answer to a full receive buffer; the rest did not fail.
    */
   readEmpty(): void {
-    for (const [sequence, entry] of [...this.#pending]) {
-      this.#pending.delete(sequence);
-      const { request, failure } = entry;
-      if (failure !== undefined) request.settle(failure.error);
-      else request.settle(request.answered ? new ReplyLostError(request.type) : undefined);
+    if (this.#pending.size === 0) return;
+    for (const request of [...this.#pending.values()]) {
+      this.forget(request);
+      const { failure, owner, index } = request;
+      if (failure !== undefined) owner.settle(index, failure.error, PLAIN_ACKNOWLEDGEMENT);
+      else {
+        const lost = request.answered ? new ReplyLostError(request.outgoing.type) : undefined;
+        owner.settle(index, lost, PLAIN_ACKNOWLEDGEMENT);
+      }
     }
   }
 
   rejectAll(error: unknown): void {
-    for (const [sequence, { request }] of [...this.#pending]) {
-      this.#pending.delete(sequence);
-      request.settle(error);
+    for (const request of [...this.#pending.values()]) {
+      this.forget(request);
+      request.owner.settle(request.index, error, PLAIN_ACKNOWLEDGEMENT);
     }
   }
 }
 
-function conclusion({ request, failure, interrupted }: Entry, message: Message): unknown {
-  if (failure !== undefined) return failure.error;
-  return outcome(message, request.type) ?? (interrupted ? new DumpInterruptedError(request.type) : undefined);
+/** Tells the owner how its request ended, by the NLMSG_ERROR or NLMSG_DONE that answers it. */
+function end(request: PendingRequest, message: Message): void {
+  const { owner, index, failure, interrupted, outgoing } = request;
+  const conclusion = conclude(message, request);
+  let error: unknown = conclusion.error;
+  if (failure !== undefined) error = failure.error;
+  else if (error === undefined && interrupted) error = new DumpInterruptedError(outgoing.type);
+  owner.settle(index, error, conclusion.acknowledgement);
 }

@@ -1,6 +1,5 @@
 import type { ReceiveStatistics } from "./frame-reader.js";
 import type { Message } from "./message.js";
-import type { MessageWriter } from "./message-writer.js";
 import type { TransportChoice } from "./open-transport.js";
 import type { RingOptions } from "./transport.js";
 
@@ -27,26 +26,16 @@ export interface SocketOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A request to send. */
-export interface Outgoing {
-  /** nlmsg_type. */
-  readonly type: number;
-  /**
-   * nlmsg_flags. NLM_F_REQUEST is added, and NLM_F_ACK unless it is a dump (both bits of NLM_F_DUMP) or `acknowledge` is false.
-   */
-  readonly flags?: number | undefined;
-  /** Asks for an ACK; true where undefined. Without one the kernel speaks up only on failure. */
-  readonly acknowledge?: boolean | undefined;
-  /** Writes what follows the message header. */
-  readonly write?: ((writer: MessageWriter) => void) | undefined;
-}
-
 export interface RequestOptions {
   /**
    * Sees each message that answers the request, in place: it is valid until the visitor returns, unless that calls `hold()`. A visitor
    * that throws sees no more of them, and the request rejects with what it threw once the answer has ended.
    */
   readonly visit?: ((reply: Message) => void) | undefined;
+  /** Rejects with its reason when aborted. What was sent has its effect all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the request rejects with TimeoutError; unlimited where undefined. */
+  readonly timeout?: number | undefined;
 }
 
 export interface SocketStatistics extends ReceiveStatistics {

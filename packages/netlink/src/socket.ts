@@ -1,23 +1,22 @@
 import { planRing } from "@nlring/ring-core";
-import {
-  NETLINK_CAP_ACK,
-  NETLINK_EXT_ACK,
-  NETLINK_NO_ENOBUFS,
-  NLM_F_ACK,
-  NLM_F_DUMP,
-  NLM_F_REQUEST,
-  SOL_NETLINK,
-} from "./abi.js";
+import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_NO_ENOBUFS, NLM_F_DUMP, SOL_NETLINK } from "./abi.js";
+import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
+import { Dump, type DumpOptions, type DumpSocket } from "./dump.js";
 import { BusyError, SocketClosedError, SystemError } from "./errors.js";
+import { decodersByType, type EventBody, type EventDecoder } from "./event-decoder.js";
 import type { Message } from "./message.js";
 import { MessageSender } from "./message-sender.js";
-import { MessageWriter } from "./message-writer.js";
+import type { MessageWriter } from "./message-writer.js";
 import { openTransport } from "./open-transport.js";
+import type { Decoder, Outgoing } from "./outgoing.js";
 import { Receiver } from "./receiver.js";
-import { RequestGroup } from "./request-group.js";
+import { RequestGroup, SoleReply } from "./request-group.js";
 import { RequestTable } from "./request-table.js";
-import type { Outgoing, RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
+import { asksForDump, Requester, SoleDump } from "./requester.js";
+import type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
+import { type SubscribeOptions, Subscription } from "./subscription.js";
 import type { Transport, TransportKind } from "./transport.js";
+import { Watch, type WatchRequest } from "./watch.js";
 
 /** 32 KiB is the largest chunk in which the kernel hands out a dump; a larger message comes by copy. */
 const RX_FRAME_SIZE = 32_768 + 24;
@@ -39,19 +38,31 @@ const MESSAGES_PER_TURN = 512;
 export class NetlinkSocket {
   /** Size of the receive buffer in bytes, as the kernel accounts them. */
   readonly receiveBuffer: number;
+  readonly #protocol: number;
+  readonly #options: SocketOptions;
   readonly #transport: Transport;
   readonly #requests = new RequestTable();
   readonly #receiver: Receiver;
   readonly #sender: MessageSender;
+  readonly #requester: Requester;
+  readonly #dumpSocket: DumpSocket;
   #receiving = false;
   #closed: { readonly error: unknown; readonly drops: number | undefined } | undefined;
   #stopListening: () => void = () => {};
 
-  private constructor(transport: Transport) {
+  private constructor(transport: Transport, protocol: number, options: SocketOptions) {
+    this.#protocol = protocol;
+    this.#options = options;
     this.#transport = transport;
     this.receiveBuffer = transport.receiveBuffer;
-    this.#receiver = new Receiver(transport, this.#requests, (error) => this.#shut(error));
+    const requests = this.#requests;
+    const receiver = new Receiver(transport, requests, (error) => this.#shut(error));
+    this.#receiver = receiver;
     this.#sender = new MessageSender(transport, (error) => this.#shut(error));
+    const { portId, receiveBuffer } = transport;
+    const requester = new Requester(portId, receiveBuffer, requests, this.#sender, receiver);
+    this.#requester = requester;
+    this.#dumpSocket = { requester, requests, receiver, assertOpen: () => this.#assertOpen() };
   }
 
   /**
@@ -87,7 +98,7 @@ export class NetlinkSocket {
       setOptionWhereKnown(transport, NETLINK_EXT_ACK);
       setOptionWhereKnown(transport, NETLINK_CAP_ACK);
       signal?.throwIfAborted();
-      const socket = new NetlinkSocket(transport);
+      const socket = new NetlinkSocket(transport, protocol, options);
       if (signal !== undefined) socket.#closeWith(signal);
       return socket;
     } catch (error) {
@@ -117,6 +128,14 @@ export class NetlinkSocket {
     return { ...this.#receiver.statistics, drops };
   }
 
+  /**
+   * Counts the times when messages were lost, each once the socket was read empty behind it: nothing before that moment is still to
+   * be lost, so it is the one to ask for the state again.
+   */
+  get losses(): number {
+    return this.#receiver.losses;
+  }
+
   /** Joins a multicast group, by number. Its messages reach the socket's reader. Throws SystemError. */
   addMembership(group: number): void {
     this.#assertOpen();
@@ -129,41 +148,112 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends a request and resolves when the kernel acknowledged it or ended its dump. Several messages leave in one send of their own,
-   * behind what was committed, and resolve together; they reject with the first error in their order. Messages that ask for no ACK
-   * resolve when the socket was read empty without a complaint about them.
+   * Sends a request and resolves when the kernel acknowledged it, with what the ACK said beside that, or with the one reply that came
+   * before it, decoded. Requests that are made without waiting in between leave in one send, behind what was committed.
    *
-   * Rejects with KernelError where the kernel says no, ReplyLostError where the receive buffer overran, DumpInterruptedError where the
-   * dump is inconsistent, SystemError where the send failed, with what the visitor throws, and with SocketClosedError or the signal's
-   * reason when the socket closes first.
+   * Several messages in an array leave in a send of their own, resolve together and reject with the first error in their order. A message
+   * that asks for no ACK resolves when the socket was read empty without a complaint about it.
+   *
+   * Rejects with KernelError where the kernel says no, ReplyLostError where the receive buffer overran, TimeoutError, DecodeError or what
+   * the visitor throws, ReplyCountError where not one reply came, EncodeError or what a message's `write` throws, SystemError where the send
+   * failed, the signal's reason, and SocketClosedError or the reason of the socket's signal when the socket closes first.
    */
-  request(messages: Outgoing | readonly Outgoing[], options: RequestOptions = {}): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      this.#assertOpen();
-      const list: readonly Outgoing[] = "type" in messages ? [messages] : messages;
-      if (list.length === 0) {
-        resolve();
+  request(message: Outgoing, options?: RequestOptions): Promise<Acknowledgement>;
+  request(messages: readonly Outgoing[], options?: RequestOptions): Promise<readonly Acknowledgement[]>;
+  request<T>(message: Outgoing, reply: Decoder<T>, options?: Omit<RequestOptions, "visit">): Promise<T>;
+  request<T>(
+    messages: Outgoing | readonly Outgoing[],
+    second: Decoder<T> | RequestOptions = {},
+    third: RequestOptions = {},
+  ): Promise<Acknowledgement | readonly Acknowledgement[] | T> {
+    return new Promise((resolve, reject) => {
+      const [options, decoder] = "decode" in second ? [third, second] : [second, undefined];
+      if (!("type" in messages)) {
+        this.#requestAll(messages, new RequestGroup(messages.length, options, resolve, reject), options);
         return;
       }
-      const group = new RequestGroup(this.#requests, resolve, reject);
-      const writer = MessageWriter.growing();
-      try {
-        for (const message of list) {
-          const dump = ((message.flags ?? 0) & NLM_F_DUMP) === NLM_F_DUMP;
-          const answered = dump || (message.acknowledge ?? true);
-          const flags = (message.flags ?? 0) | NLM_F_REQUEST | (answered && !dump ? NLM_F_ACK : 0);
-          writer.begin(message.type, flags, group.add(message.type, answered, options.visit), this.portId);
-          message.write?.(writer);
-          writer.end();
-        }
-        this.#sender.sendRun(writer.finished());
-        group.sent();
-      } catch (error) {
-        group.abandon();
-        throw error;
+      if (decoder === undefined) {
+        const group = new RequestGroup(
+          1,
+          options,
+          ([acknowledgement]) => resolve(acknowledgement ?? PLAIN_ACKNOWLEDGEMENT),
+          reject,
+        );
+        this.#requestAll([messages], group, options);
+        return;
       }
-      this.#receiver.lookSoon();
+      const reply = new SoleReply(messages.type, decoder);
+      const settings = { ...options, visit: (message: Message) => reply.visit(message) };
+      const finish = (): void => {
+        try {
+          resolve(reply.take());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#requestAll([messages], new RequestGroup(1, settings, finish, reject), settings);
     });
+  }
+
+  /**
+   * A list that the kernel hands out in pieces, decoded: iterate it with `for await`, or take all of it with `all()`. NLM_F_DUMP is added
+   * to the flags. Nothing is sent before the first item is wanted.
+   *
+   * Iterating rejects as `request` does, and with DumpInterruptedError where the dump stayed inconsistent.
+   */
+  dump<T>(message: Outgoing, item: Decoder<T>, options: DumpOptions = {}): Dump<T> {
+    return new Dump(
+      this.#dumpSocket,
+      { ...message, flags: (message.flags ?? 0) | NLM_F_DUMP },
+      item,
+      options,
+    );
+  }
+
+  /**
+   * Opens a socket of its own, like this one, that joins multicast groups, and gives their messages decoded. Resolves when it has joined.
+   *
+   * @param groups numbers, such as RTNLGRP_LINK; `@nlring/netlink/generic` has groups by name
+   * @param item a schema, or schemas by message type: messages of other types are passed over then
+   */
+  async subscribe<D extends EventDecoder>(
+    groups: number | readonly number[],
+    item: D,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription<EventBody<D>>> {
+    const { senders = "kernel", ...changes } = options;
+    // A signal ends what it was given to: this socket's is not the subscription's.
+    const socket = await NetlinkSocket.open(this.#protocol, {
+      ...this.#options,
+      signal: undefined,
+      ...changes,
+    });
+    try {
+      for (const group of typeof groups === "number" ? [groups] : groups) socket.addMembership(group);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
+    return new Subscription(socket, decodersByType(item), senders);
+  }
+
+  /**
+   * Lists what there is and then tells what changes: the items of a dump, `synced`, and the messages of multicast groups. Where messages were
+   * lost it says `resync`, and lists again by itself.
+   *
+   * @param list the request of the dump, made on this socket
+   */
+  async watch<T, D extends EventDecoder>(
+    { list, item, groups, changes }: WatchRequest<T, D>,
+    options: SubscribeOptions & Pick<DumpOptions, "retries"> = {},
+  ): Promise<Watch<T, EventBody<D>>> {
+    const { retries, ...rest } = options;
+    const subscription = await this.subscribe(groups, changes, rest);
+    return new Watch(
+      () => this.dump(list, item, { signal: options.signal, retries: 0 }),
+      subscription,
+      retries,
+    );
   }
 
   /**
@@ -229,6 +319,8 @@ export class NetlinkSocket {
   /** Finishes the message that `compose` started. Throws EncodeError where there is none, or something in it did not fit. */
   commit(): void {
     this.#assertOpen();
+    // Behind the requests that were made before it.
+    this.#requester.sendRun();
     this.#sender.commit();
     this.#sender.scheduleFlush();
   }
@@ -238,7 +330,9 @@ export class NetlinkSocket {
    * socket is lost.
    */
   flush(): void {
-    if (this.#closed === undefined) this.#sender.flush();
+    if (this.#closed !== undefined) return;
+    this.#requester.sendRun();
+    this.#sender.flush();
   }
 
   /**
@@ -267,6 +361,7 @@ export class NetlinkSocket {
    */
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
+    this.#requester.sendRun();
     const flushed = this.#sender.flush();
     this.#shut(undefined);
     if (flushed < 0) {
@@ -276,6 +371,20 @@ export class NetlinkSocket {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #requestAll(messages: readonly Outgoing[], group: RequestGroup, options: RequestOptions): void {
+    try {
+      this.#assertOpen();
+      options.signal?.throwIfAborted();
+      const [first] = messages;
+      if (first === undefined) group.settle(0, undefined);
+      else if (messages.length > 1) this.#requester.sendTogether(messages, group);
+      else if (asksForDump(first)) this.#requester.startDump(new SoleDump(this.#requester, first, group));
+      else this.#requester.enqueue(first, group);
+    } catch (error) {
+      group.refuse(error);
+    }
   }
 
   #assertOpen(): void {
@@ -305,6 +414,7 @@ export class NetlinkSocket {
   #closeWith(signal: AbortSignal): void {
     const abort = (): void => {
       // As in close(): what was committed was decided before.
+      this.#requester.sendRun();
       this.#sender.flush();
       this.#shut(signal.reason);
     };
@@ -318,6 +428,7 @@ export class NetlinkSocket {
     this.#stopListening();
     this.#sender.stop();
     const reason = error === undefined ? new SocketClosedError() : error;
+    this.#requester.stop(reason);
     this.#requests.rejectAll(reason);
     this.#receiver.stop(reason);
     this.#transport.close();

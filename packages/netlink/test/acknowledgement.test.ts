@@ -7,7 +7,7 @@ import {
   NLMSGERR_ATTR_MSG,
   NLMSGERR_ATTR_OFFS,
 } from "../src/abi.js";
-import { errorNumber, outcome } from "../src/acknowledgement.js";
+import { conclude, errorNumber } from "../src/acknowledgement.js";
 import { DecodeError, KernelError } from "../src/errors.js";
 import { Message, OWN_MEMORY } from "../src/message.js";
 import { MessageWriter } from "../src/message-writer.js";
@@ -29,6 +29,10 @@ function messageOf(type: number, flags: number, write: (writer: MessageWriter) =
 /** The header of the refused request, as NLMSG_ERROR repeats it. */
 function echoHeader(writer: MessageWriter, length: number): MessageWriter {
   return writer.uint32(length).uint16(REQUEST_TYPE).uint16(5).uint32(42).uint32(7);
+}
+
+function outcome(message: Message, type: number) {
+  return conclude(message, { outgoing: { type }, bytes: undefined, offset: 0 }).error;
 }
 
 describe("the outcome of a request", () => {

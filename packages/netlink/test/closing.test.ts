@@ -37,9 +37,9 @@ describe("close", () => {
 
   test("rejects pending requests and readable, and resolves receive", async () => {
     const pulled = await openMemorySocket();
+    const pushed = await openMemorySocket();
     const request = rejection(pulled.socket.request({ type: 1 }));
     const readable = rejection(pulled.socket.readable());
-    const pushed = await openMemorySocket();
     const running = pushed.socket.receive(() => {});
     await Promise.all([pulled.socket.close(), pushed.socket.close()]);
     expect(await request).toBeInstanceOf(SocketClosedError);

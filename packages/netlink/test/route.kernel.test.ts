@@ -118,7 +118,7 @@ describe("requests to the kernel", () => {
   test("one without an ACK resolves, and rejects where the kernel complains", async () => {
     const socket = await openSocket(NETLINK_ROUTE);
     await setLoopback(socket, true);
-    const lower = (index: number): Promise<void> =>
+    const lower = (index: number): Promise<unknown> =>
       socket.request({
         type: RTM_SETLINK,
         acknowledge: false,
@@ -180,7 +180,7 @@ describe("events", () => {
     const RTNLGRP_IPV4_IFADDR = 5;
     const socket = await openSocket(NETLINK_ROUTE);
     socket.addMembership(RTNLGRP_IPV4_IFADDR);
-    const change = (type: number, flags: number, visit: () => void): Promise<void> =>
+    const change = (type: number, flags: number, visit: () => void): Promise<unknown> =>
       socket.request(
         {
           type,

@@ -367,7 +367,7 @@ describe("for await", () => {
       if (++seen === 1000) break;
     }
     counting = false;
-    expect(immediates).toBeGreaterThan(1);
+    expect(immediates).toBeGreaterThan(0);
   });
 });
 

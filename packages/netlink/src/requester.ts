@@ -1,0 +1,213 @@
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./abi.js";
+import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
+import { EncodeError } from "./errors.js";
+import type { Message } from "./message.js";
+import type { MessageSender } from "./message-sender.js";
+import { MessageWriter } from "./message-writer.js";
+import type { Outgoing } from "./outgoing.js";
+import type { Receiver } from "./receiver.js";
+import { PendingRequest, type RequestOwner, type RequestTable } from "./request-table.js";
+
+/** Requests leave together up to so many bytes: far below any send buffer. */
+const RUN_BYTES = 32_768;
+/** And up to so many messages. */
+const RUN_MESSAGES = 64;
+/** What the answer to one is charged in the receive buffer, and some more: an ACK takes 768 to 1,280 bytes. */
+const ANSWER_CHARGE = 1536;
+
+/** True for a message that asks for a dump (both bits of NLM_F_DUMP). */
+export function asksForDump({ flags = 0 }: Outgoing): boolean {
+  return (flags & NLM_F_DUMP) === NLM_F_DUMP;
+}
+
+/** A dump that may have to wait for others. */
+export interface DumpTurn {
+  start(): void;
+  /** The socket closed before its turn came. */
+  fail(error: unknown): void;
+}
+
+/**
+ * Writes requests and sends them. Single requests that are made without waiting in between leave in one send and are answered by one
+ * read, before the event loop goes on: awaiting one at a time costs no turn of it.
+ */
+export class Requester {
+  readonly #portId: number;
+  readonly #table: RequestTable;
+  readonly #sender: MessageSender;
+  readonly #receiver: Receiver;
+  /** Requests that are written and not sent. */
+  #run: PendingRequest[] = [];
+  #writer = MessageWriter.growing();
+  /** Messages whose answers take at most half of the receive buffer. */
+  readonly #runLimit: number;
+  #scheduled = false;
+  /** Dumps that wait for the one that runs: the kernel runs one at a time on a socket, and answers others with EBUSY. */
+  readonly #dumps: DumpTurn[] = [];
+  #dumping = false;
+  #stopped: { readonly error: unknown } | undefined;
+
+  constructor(
+    portId: number,
+    receiveBuffer: number,
+    table: RequestTable,
+    sender: MessageSender,
+    receiver: Receiver,
+  ) {
+    this.#portId = portId;
+    this.#runLimit = Math.min(RUN_MESSAGES, Math.max(1, Math.floor(receiveBuffer / 2 / ANSWER_CHARGE)));
+    this.#table = table;
+    this.#sender = sender;
+    this.#receiver = receiver;
+  }
+
+  /** Writes a request that is sent, with others, before the event loop goes on. Throws what writing it throws. */
+  enqueue(outgoing: Outgoing, owner: RequestOwner): void {
+    if (this.#run.length === 0) this.#freshWriter();
+    this.#run.push(this.#write(outgoing, owner, 0));
+    if (this.#run.length === this.#runLimit || this.#writer.position > RUN_BYTES) {
+      this.sendRun();
+      // The answers are there, and those to more requests would find the receive buffer full.
+      this.#receiver.readAnswers();
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.sendRun();
+      this.#receiver.readNow();
+    });
+  }
+
+  /** Sends messages at once, in one send of their own: a batch of nfnetlink must not share its send. */
+  sendTogether(messages: readonly Outgoing[], owner: RequestOwner): void {
+    this.sendRun();
+    this.#freshWriter();
+    const requests = messages.map((outgoing, index) => this.#write(outgoing, owner, index));
+    this.#send(requests);
+    this.readSoon();
+  }
+
+  /** Reads when the current call has returned, and before the event loop goes on. */
+  readSoon(): void {
+    queueMicrotask(() => this.#receiver.readNow());
+  }
+
+  /** Sends the request of a dump, in a send of its own. The caller reads. */
+  sendDump(outgoing: Outgoing, owner: RequestOwner): PendingRequest {
+    this.sendRun();
+    this.#freshWriter();
+    const request = this.#write(outgoing, owner, 0);
+    this.#send([request]);
+    return request;
+  }
+
+  /** Sends what `enqueue` wrote. */
+  sendRun(): void {
+    if (this.#run.length === 0) return;
+    const requests = this.#run;
+    this.#run = [];
+    this.#send(requests);
+  }
+
+  /** Starts a dump when no other runs, and holds the others off until `endDump`. */
+  startDump(dump: DumpTurn): void {
+    if (this.#dumping) {
+      this.#dumps.push(dump);
+      return;
+    }
+    this.#dumping = true;
+    dump.start();
+  }
+
+  endDump(): void {
+    const next = this.#dumps.shift();
+    if (next === undefined) this.#dumping = false;
+    else next.start();
+  }
+
+  /** The socket is about to close: what was not sent is refused. */
+  stop(error: unknown): void {
+    this.#stopped = { error };
+    const requests = this.#run;
+    this.#run = [];
+    refuse(requests, error);
+    for (const dump of this.#dumps.splice(0)) dump.fail(error);
+  }
+
+  #freshWriter(): void {
+    // Requests in flight keep what was sent, for the places that errors name.
+    if (this.#table.size === 0) this.#writer.rewind();
+    else this.#writer = MessageWriter.growing();
+  }
+
+  #write(outgoing: Outgoing, owner: RequestOwner, index: number): PendingRequest {
+    if (this.#writer.isOpen)
+      throw new EncodeError(
+        "a request was made by the function that writes another: make it before or after",
+      );
+    const dump = asksForDump(outgoing);
+    const answered = dump || (outgoing.acknowledge ?? true);
+    const flags = (outgoing.flags ?? 0) | NLM_F_REQUEST | (answered && !dump ? NLM_F_ACK : 0);
+    const request = new PendingRequest(outgoing, answered, owner, index);
+    request.sequence = this.#table.nextSequence();
+    request.offset = this.#writer.position;
+    this.#writer.begin(outgoing.type, flags, request.sequence, this.#portId);
+    outgoing.write?.(this.#writer);
+    this.#writer.end();
+    // What wrote it may have closed the socket.
+    if (this.#stopped !== undefined) throw this.#stopped.error;
+    return request;
+  }
+
+  #send(requests: readonly PendingRequest[]): void {
+    const bytes = this.#writer.finished();
+    for (const request of requests) {
+      request.bytes = bytes;
+      this.#table.add(request);
+    }
+    try {
+      this.#sender.sendRun(bytes);
+    } catch (error) {
+      for (const request of requests) this.#table.forget(request);
+      refuse(requests, error);
+    }
+  }
+}
+
+function refuse(requests: readonly PendingRequest[], error: unknown): void {
+  for (const { owner, index } of requests) owner.settle(index, error, PLAIN_ACKNOWLEDGEMENT);
+}
+
+/** A dump whose replies a visitor sees: a request that waits for its turn among the dumps. */
+export class SoleDump implements DumpTurn, RequestOwner {
+  readonly visit: ((reply: Message) => void) | undefined;
+  readonly #requester: Requester;
+  readonly #message: Outgoing;
+  readonly #owner: RequestOwner;
+
+  constructor(requester: Requester, message: Outgoing, owner: RequestOwner) {
+    this.#requester = requester;
+    this.#message = message;
+    this.#owner = owner;
+    this.visit = owner.visit;
+  }
+
+  start(): void {
+    try {
+      this.#requester.sendDump(this.#message, this);
+    } catch (error) {
+      this.settle(0, error, PLAIN_ACKNOWLEDGEMENT);
+    }
+    this.#requester.readSoon();
+  }
+
+  fail(error: unknown): void {
+    this.#owner.settle(0, error, PLAIN_ACKNOWLEDGEMENT);
+  }
+
+  settle(index: number, error: unknown, acknowledgement: Acknowledgement): void {
+    this.#owner.settle(index, error, acknowledgement);
+    this.#requester.endDump();
+  }
+}
