@@ -2,6 +2,7 @@ import type { ReceiveStatistics } from "./frame-reader.js";
 import type { Message } from "./message.js";
 import type { MessageWriter } from "./message-writer.js";
 import type { TransportChoice } from "./open-transport.js";
+import type { AttributeNames } from "./schema/attribute-names.js";
 import type { RingOptions } from "./transport.js";
 
 export interface SocketOptions {
@@ -39,6 +40,8 @@ export interface Outgoing {
   readonly acknowledge?: boolean | undefined;
   /** Writes what follows the message header. */
   readonly write?: ((writer: MessageWriter) => void) | undefined;
+  /** Names what the kernel complains about; a message schema's `message` sets it. */
+  readonly schema?: AttributeNames | undefined;
 }
 
 export interface RequestOptions {
