@@ -1,4 +1,4 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "./abi.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from "./abi.js";
 import { DecodeError } from "./errors.js";
 
 // A byte-order mark is data here like any other.
@@ -22,6 +22,8 @@ export class AttributeReader {
   readonly view: DataView;
   /** nla_type without the nesting and byte-order flags. */
   type = 0;
+  /** nla_type with its flags, NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+  typeWithFlags = 0;
   /** Absolute offset in `view` of the attribute's payload. */
   offset = 0;
   /** Length of the payload in bytes, padding excluded. */
@@ -53,11 +55,17 @@ export class AttributeReader {
     if (length < NLA_HDRLEN || at + length > this.#end) {
       throw new DecodeError(`attribute length ${length} does not fit its message`, at - this.#origin);
     }
-    this.type = this.view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN) & NLA_TYPE_MASK;
+    this.typeWithFlags = this.view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN);
+    this.type = this.typeWithFlags & NLA_TYPE_MASK;
     this.offset = at + NLA_HDRLEN;
     this.length = length - NLA_HDRLEN;
     this.#next = at + align(length);
     return true;
+  }
+
+  /** True where the sender set NLA_F_NESTED: the kernel does not on all of its nests. */
+  get isNested(): boolean {
+    return (this.typeWithFlags & NLA_F_NESTED) !== 0;
   }
 
   uint8(): number {
@@ -74,16 +82,6 @@ export class AttributeReader {
     return this.view.getUint32(this.#checked(4), HOST_IS_LITTLE_ENDIAN);
   }
 
-  /** Host byte order. */
-  uint64(): bigint {
-    return this.view.getBigUint64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
-  }
-
-  /** Host byte order. */
-  int64(): bigint {
-    return this.view.getBigInt64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
-  }
-
   /** Network byte order. */
   uint16Network(): number {
     return this.view.getUint16(this.#checked(2));
@@ -92,6 +90,50 @@ export class AttributeReader {
   /** Network byte order. */
   uint32Network(): number {
     return this.view.getUint32(this.#checked(4));
+  }
+
+  /** Host byte order. */
+  uint64(): bigint {
+    return this.view.getBigUint64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Network byte order. */
+  uint64Network(): bigint {
+    return this.view.getBigUint64(this.#checked(8));
+  }
+
+  int8(): number {
+    return this.view.getInt8(this.#checked(1));
+  }
+
+  /** Host byte order. */
+  int16(): number {
+    return this.view.getInt16(this.#checked(2), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Host byte order. */
+  int32(): number {
+    return this.view.getInt32(this.#checked(4), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Host byte order. */
+  int64(): bigint {
+    return this.view.getBigInt64(this.#checked(8), HOST_IS_LITTLE_ENDIAN);
+  }
+
+  /** Network byte order. */
+  int16Network(): number {
+    return this.view.getInt16(this.#checked(2));
+  }
+
+  /** Network byte order. */
+  int32Network(): number {
+    return this.view.getInt32(this.#checked(4));
+  }
+
+  /** Network byte order. */
+  int64Network(): bigint {
+    return this.view.getBigInt64(this.#checked(8));
   }
 
   /** The payload as text, up to its first NUL. */

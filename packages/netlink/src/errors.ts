@@ -101,17 +101,25 @@ export class KernelError extends NetlinkError {
 export class DecodeError extends NetlinkError {
   /** Byte offset of the fault: from the start of the message, or of the bytes where they were read without one. */
   readonly offset: number;
+  /** Names of the attribute or field from the outermost inwards, such as "linkInfo.data.id", where a schema knows them. */
+  declare readonly path?: string;
 
-  constructor(reason: string, offset: number) {
-    super(`malformed netlink message: ${reason} (at byte ${offset})`, { code: "ERR_DECODE" });
+  constructor(reason: string, offset: number, path?: string) {
+    const place = path === undefined ? "" : ` in ${path}`;
+    super(`malformed netlink message: ${reason}${place} (at byte ${offset})`, { code: "ERR_DECODE" });
     this.offset = offset;
+    if (path !== undefined) this.path = path;
   }
 }
 
 /** A value does not fit into the message that is being written. `code` is ERR_ENCODE. */
 export class EncodeError extends NetlinkError {
-  constructor(reason: string) {
-    super(reason, { code: "ERR_ENCODE" });
+  /** Names of the attribute or field from the outermost inwards, such as "linkInfo.data.id", where a schema is written by. */
+  declare readonly path?: string;
+
+  constructor(reason: string, path?: string) {
+    super(path === undefined ? reason : `${path}: ${reason}`, { code: "ERR_ENCODE" });
+    if (path !== undefined) this.path = path;
   }
 }
 

@@ -43,7 +43,54 @@ export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
 export type { TransportChoice } from "./open-transport.js";
-export type { AttributeNames, Decoder, Outgoing } from "./outgoing.js";
+export type { Decoder, Outgoing } from "./outgoing.js";
+export { ipAddress, macAddress } from "./schema/address.js";
+export { type IndexedOptions, indexed, list } from "./schema/array.js";
+export type { AttributeNames } from "./schema/attribute-names.js";
+export {
+  type AttributeDefinitions,
+  type AttributesType,
+  type AttributeType,
+  attributes,
+  type DecodedAttributes,
+  type EncodableAttributes,
+} from "./schema/attribute-set.js";
+export { type Cases, type DependentType, type RepeatedType, repeated } from "./schema/attribute-type.js";
+export { bytes, fixedBytes, flag, type PaddingType, padding } from "./schema/bytes.js";
+export { decode, encode } from "./schema/codec.js";
+export { dependingOn } from "./schema/depending-on.js";
+export { enumeration } from "./schema/enumeration.js";
+export {
+  type BigIntegerType,
+  type IntegerType,
+  int8,
+  int16,
+  int16Network,
+  int32,
+  int32Network,
+  int64,
+  int64Network,
+  uint8,
+  uint16,
+  uint16Network,
+  uint32,
+  uint32Network,
+  uint64,
+  uint64Network,
+} from "./schema/integer.js";
+export { type MessageSchema, message } from "./schema/message-schema.js";
+export type { Decoded, Encodable, Flattened, PayloadType, Typed } from "./schema/payload-type.js";
+export { trailingBytes, type UnknownAttribute, unknownAttributes } from "./schema/remainder.js";
+export {
+  type DecodedFields,
+  type DecodedStruct,
+  type EncodableFields,
+  type EncodableStruct,
+  type StructFields,
+  type StructType,
+  struct,
+} from "./schema/struct.js";
+export { fixedString, string, stringWithoutNul } from "./schema/text.js";
 export { NetlinkSocket } from "./socket.js";
 export type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
 export {

@@ -77,6 +77,11 @@ export class MessageWriter {
     return this.#start;
   }
 
+  /** Bytes of the unfinished message so far, its header included. */
+  get written(): number {
+    return this.#position - this.#start;
+  }
+
   /** Starts a message: its header, whose length `end` fills in. Flags are taken as they are. */
   begin(type: number, flags: number, sequence: number, portId: number): this {
     this.#position = this.#start;
@@ -135,6 +140,67 @@ export class MessageWriter {
     return this;
   }
 
+  uint64(value: bigint): this {
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  uint64Network(value: bigint): this {
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, value);
+    return this;
+  }
+
+  int8(value: number): this {
+    const at = this.#take(1);
+    this.#view.setInt8(at, value);
+    return this;
+  }
+
+  int16(value: number): this {
+    const at = this.#take(2);
+    this.#view.setInt16(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  int16Network(value: number): this {
+    const at = this.#take(2);
+    this.#view.setInt16(at, value);
+    return this;
+  }
+
+  int32(value: number): this {
+    const at = this.#take(4);
+    this.#view.setInt32(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  int32Network(value: number): this {
+    const at = this.#take(4);
+    this.#view.setInt32(at, value);
+    return this;
+  }
+
+  int64(value: bigint): this {
+    const at = this.#take(8);
+    this.#view.setBigInt64(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  int64Network(value: bigint): this {
+    const at = this.#take(8);
+    this.#view.setBigInt64(at, value);
+    return this;
+  }
+
+  /** Bytes as they are, without padding. */
+  bytes(value: Uint8Array): this {
+    const at = this.#take(value.length);
+    this.#bytes.set(value, at);
+    return this;
+  }
+
   /**
    * Starts an attribute of exactly `length` bytes that the calls behind it write; where the length is no multiple of 4, `pad`
    * closes it.
@@ -162,6 +228,12 @@ export class MessageWriter {
     return this;
   }
 
+  attributeUint16(type: number, value: number): this {
+    const at = this.#sized(type, 2);
+    this.#view.setUint16(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
   attributeUint16Network(type: number, value: number): this {
     const at = this.#sized(type, 2);
     this.#view.setUint16(at, value);
@@ -177,6 +249,48 @@ export class MessageWriter {
   attributeUint32Network(type: number, value: number): this {
     const at = this.#sized(type, 4);
     this.#view.setUint32(at, value);
+    return this;
+  }
+
+  attributeUint64(type: number, value: bigint): this {
+    const at = this.#sized(type, 8);
+    this.#view.setBigUint64(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  attributeUint64Network(type: number, value: bigint): this {
+    const at = this.#sized(type, 8);
+    this.#view.setBigUint64(at, value);
+    return this;
+  }
+
+  attributeInt8(type: number, value: number): this {
+    const at = this.#sized(type, 1);
+    this.#view.setInt8(at, value);
+    return this;
+  }
+
+  attributeInt16(type: number, value: number): this {
+    const at = this.#sized(type, 2);
+    this.#view.setInt16(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  attributeInt32(type: number, value: number): this {
+    const at = this.#sized(type, 4);
+    this.#view.setInt32(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  attributeInt64(type: number, value: bigint): this {
+    const at = this.#sized(type, 8);
+    this.#view.setBigInt64(at, value, HOST_IS_LITTLE_ENDIAN);
+    return this;
+  }
+
+  /** An attribute without a payload, whose presence is what it says. */
+  attributeFlag(type: number): this {
+    this.#sized(type, 0);
     return this;
   }
 
@@ -197,17 +311,33 @@ export class MessageWriter {
 
   /** Opens a nested attribute, with NLA_F_NESTED, and returns the token that closes it. */
   openNested(type: number): number {
-    // Counted from the message's start: the message may be moved before it is closed.
-    return this.#sized(type | NLA_F_NESTED, 0) - NLA_HDRLEN - this.#start;
+    return this.openAttribute(type | NLA_F_NESTED);
   }
 
   /** Closes the nested attribute that `openNested` returned the token of. */
   closeNested(token: number): this {
+    return this.closeAttribute(token);
+  }
+
+  /** Opens an attribute whose length is not known before its payload was written, and returns the token that closes it. */
+  openAttribute(type: number): number {
+    // Counted from the message's start: the message may be moved before it is closed.
+    return this.#sized(type, 0) - NLA_HDRLEN - this.#start;
+  }
+
+  /** Closes the attribute that `openAttribute` returned the token of: stores its length and pads behind it. */
+  closeAttribute(token: number): this {
     const at = this.#start + token;
     const length = this.#position - at;
-    if (length > 0xffff) throw this.#giveUp(`nested attribute of ${length} bytes: 65,535 is the most`);
+    if (length > 0xffff)
+      throw this.#giveUp(`an attribute of ${length} bytes with its header: 65,535 is the most`);
     this.#view.setUint16(at, length, HOST_IS_LITTLE_ENDIAN);
-    return this;
+    return this.pad();
+  }
+
+  /** Gives the unfinished message up: `end` refuses it, and the next `begin` starts in its place. */
+  abandon(): void {
+    this.#open = false;
   }
 
   /** Writes an attribute's header and pads behind its payload; returns the payload's offset. */

@@ -1,5 +1,6 @@
 import type { Message } from "./message.js";
 import type { MessageWriter } from "./message-writer.js";
+import type { AttributeNames } from "./schema/attribute-names.js";
 
 /** A message to send, as a schema's `message` makes it, or written by hand. */
 export interface Outgoing {
@@ -15,27 +16,6 @@ export interface Outgoing {
   readonly write?: ((writer: MessageWriter) => void) | undefined;
   /** Names what an error of the kernel is about. */
   readonly schema?: AttributeNames | undefined;
-}
-
-/** Names attributes by their places in a message, for what the kernel complains about. */
-export interface AttributeNames {
-  /**
-   * The path of the attribute, or of the header's field, that lies at a byte of a message: such as "linkInfo.kind". Undefined where none does.
-   *
-   * @param bytes the memory the message lies in, from `messageOffset`
-   * @param offset counted from the start of the message
-   */
-  pathOf(bytes: Uint8Array, messageOffset: number, offset: number): string | undefined;
-  /**
-   * The path that an attribute of a type would have in the nest at `nestOffset`, counted from the start of the message, or outside of
-   * all nests where undefined.
-   */
-  nameOf(
-    bytes: Uint8Array,
-    messageOffset: number,
-    nestOffset: number | undefined,
-    type: number,
-  ): string | undefined;
 }
 
 /** What makes something of received messages: a schema, or anything with a `decode`. */
