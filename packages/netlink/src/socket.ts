@@ -8,6 +8,7 @@ import {
   NLM_F_REQUEST,
   SOL_NETLINK,
 } from "./abi.js";
+import { Diagnostics } from "./diagnostics.js";
 import { BusyError, SocketClosedError, SystemError } from "./errors.js";
 import type { Message } from "./message.js";
 import { MessageSender } from "./message-sender.js";
@@ -47,11 +48,12 @@ export class NetlinkSocket {
   #closed: { readonly error: unknown; readonly drops: number | undefined } | undefined;
   #stopListening: () => void = () => {};
 
-  private constructor(transport: Transport) {
+  private constructor(transport: Transport, protocol: number) {
     this.#transport = transport;
     this.receiveBuffer = transport.receiveBuffer;
-    this.#receiver = new Receiver(transport, this.#requests, (error) => this.#shut(error));
-    this.#sender = new MessageSender(transport, (error) => this.#shut(error));
+    const diagnostics = new Diagnostics(protocol, transport);
+    this.#receiver = new Receiver(transport, this.#requests, diagnostics, (error) => this.#shut(error));
+    this.#sender = new MessageSender(transport, diagnostics, (error) => this.#shut(error));
   }
 
   /**
@@ -87,7 +89,7 @@ export class NetlinkSocket {
       setOptionWhereKnown(transport, NETLINK_EXT_ACK);
       setOptionWhereKnown(transport, NETLINK_CAP_ACK);
       signal?.throwIfAborted();
-      const socket = new NetlinkSocket(transport);
+      const socket = new NetlinkSocket(transport, protocol);
       if (signal !== undefined) socket.#closeWith(signal);
       return socket;
     } catch (error) {
