@@ -17,6 +17,16 @@ export {
 } from "./abi.js";
 export { errorNumber } from "./acknowledgement.js";
 export { AttributeReader } from "./attribute.js";
+export {
+  type DiagnosticsSource,
+  LOSS_CHANNEL,
+  type LossKind,
+  type MessagesLost,
+  type MessagesReceived,
+  type MessagesSent,
+  RECEIVE_CHANNEL,
+  SEND_CHANNEL,
+} from "./diagnostics.js";
 export { errnoName } from "./errno.js";
 export {
   BusyError,
@@ -33,9 +43,11 @@ export {
   type SystemErrorOptions,
   TransportError,
 } from "./errors.js";
+export { type FormatOptions, formatMessage } from "./format-message.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
+export { observeSockets, type SocketObserver } from "./observe-sockets.js";
 export type { TransportChoice } from "./open-transport.js";
 export { NetlinkSocket } from "./socket.js";
 export type { Outgoing, RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";

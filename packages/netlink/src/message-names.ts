@@ -40,39 +40,38 @@ const CONTROL: readonly string[] = ["", "NLMSG_NOOP", "NLMSG_ERROR", "NLMSG_DONE
 const FIRST_ROUTE_TYPE = 16;
 
 /**
- * Objects of rtnetlink (include/uapi/linux/rtnetlink.h and the headers of each), four types to each in this order: the name behind NEW, DEL,
- * GET and SET, and the size of the header, padded to 4.
+ * Objects of rtnetlink (include/uapi/linux/rtnetlink.h and the headers of each), four message types to each: the name, the size of the
+ * header that its messages have, padded to 4, and which of the four there are.
  */
-const ROUTE_OBJECTS: readonly (readonly [string, number])[] = [
-  ["LINK", 16],
-  ["ADDR", 8],
-  ["ROUTE", 12],
-  ["NEIGH", 12],
-  ["RULE", 12],
-  ["QDISC", 20],
-  ["TCLASS", 20],
-  ["TFILTER", 20],
-  ["ACTION", 4],
-  ["PREFIX", 12],
-  ["MULTICAST", 8],
-  ["ANYCAST", 8],
-  ["NEIGHTBL", 4],
-  ["NDUSEROPT", 16],
-  ["ADDRLABEL", 12],
-  ["DCB", 4],
-  ["NETCONF", 4],
-  ["MDB", 8],
-  ["NSID", 4],
-  ["STATS", 12],
-  ["CACHEREPORT", 4],
-  ["CHAIN", 20],
-  ["NEXTHOP", 8],
-  ["LINKPROP", 16],
-  ["VLAN", 8],
-  ["NEXTHOPBUCKET", 8],
-  ["TUNNEL", 8],
+const ROUTE_OBJECTS: readonly (readonly [name: string, familyHeader: number, verbs: string])[] = [
+  ["LINK", 16, "NEW DEL GET SET"],
+  ["ADDR", 8, "NEW DEL GET"],
+  ["ROUTE", 12, "NEW DEL GET"],
+  ["NEIGH", 12, "NEW DEL GET"],
+  ["RULE", 12, "NEW DEL GET"],
+  ["QDISC", 20, "NEW DEL GET"],
+  ["TCLASS", 20, "NEW DEL GET"],
+  ["TFILTER", 20, "NEW DEL GET"],
+  ["ACTION", 4, "NEW DEL GET"],
+  ["PREFIX", 12, "NEW"],
+  ["MULTICAST", 8, "GET"],
+  ["ANYCAST", 8, "GET"],
+  ["NEIGHTBL", 4, "NEW GET SET"],
+  ["NDUSEROPT", 16, "NEW"],
+  ["ADDRLABEL", 12, "NEW DEL GET"],
+  ["DCB", 4, "GET SET"],
+  ["NETCONF", 4, "NEW DEL GET"],
+  ["MDB", 8, "NEW DEL GET"],
+  ["NSID", 4, "NEW DEL GET"],
+  ["STATS", 12, "NEW GET SET"],
+  ["CACHEREPORT", 4, "NEW"],
+  ["CHAIN", 20, "NEW DEL GET"],
+  ["NEXTHOP", 8, "NEW DEL GET"],
+  ["LINKPROP", 16, "NEW DEL GET"],
+  ["VLAN", 8, "NEW DEL GET"],
+  ["NEXTHOPBUCKET", 8, "NEW DEL GET"],
+  ["TUNNEL", 8, "NEW DEL GET"],
 ];
-// MULTICAST and ANYCAST stand two rows up from where counting in fours puts them: 58 and 62 are their GETs, and 56 and 60 their rows.
 
 const ROUTE_VERBS: readonly string[] = ["NEW", "DEL", "GET", "SET"];
 
@@ -157,8 +156,10 @@ export function messageKind(protocol: number, type: number, command: number | un
 function routeKind(type: number): MessageKind {
   const object = type < FIRST_ROUTE_TYPE ? undefined : ROUTE_OBJECTS[(type - FIRST_ROUTE_TYPE) >> 2];
   if (object === undefined) return { name: `type ${type}`, familyHeader: undefined };
-  const [name, familyHeader] = object;
-  return { name: `RTM_${ROUTE_VERBS[type & 3] ?? ""}${name}`, familyHeader };
+  const [name, familyHeader, verbs] = object;
+  const verb = ROUTE_VERBS[type & 3];
+  if (verb === undefined || !verbs.includes(verb)) return { name: `type ${type}`, familyHeader };
+  return { name: `RTM_${verb}${name}`, familyHeader };
 }
 
 function netfilterKind(type: number): MessageKind {
@@ -177,5 +178,8 @@ function genericKind(type: number, command: number | undefined): MessageKind {
   const familyHeader = GENLMSGHDR_LENGTH;
   if (command === undefined) return { name: `family ${type}`, familyHeader };
   const known = type === GENL_ID_CTRL ? CONTROLLER_COMMANDS[command] : undefined;
-  return { name: known === undefined ? `family ${type} command ${command}` : `CTRL_CMD_${known}`, familyHeader };
+  return {
+    name: known === undefined ? `family ${type} command ${command}` : `CTRL_CMD_${known}`,
+    familyHeader,
+  };
 }
