@@ -58,7 +58,11 @@ export function* readPcap(file: Uint8Array): Generator<PcapRecord, void, undefin
       direction: packetType === PACKET_OUTGOING || packetType === PACKET_KERNEL ? "sent" : "received",
       multicast: packetType === PACKET_MULTICAST,
       timestamp: seconds * 1_000_000_000n + fraction * unit,
-      bytes: file.subarray(record + COOKED_HEADER_LENGTH, end),
+      bytes: new Uint8Array(
+        file.buffer,
+        file.byteOffset + record + COOKED_HEADER_LENGTH,
+        length - COOKED_HEADER_LENGTH,
+      ),
       originalLength: Math.max(originalLength, length) - COOKED_HEADER_LENGTH,
     };
     offset = end;
