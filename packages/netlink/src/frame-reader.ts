@@ -1,4 +1,5 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_ERROR, NLMSG_HDRLEN } from "./abi.js";
+import type { Diagnostics } from "./diagnostics.js";
 import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "./errno.js";
 import { type FrameKeeper, Message, OWN_MEMORY } from "./message.js";
 import type { RequestTable } from "./request-table.js";
@@ -44,6 +45,7 @@ export class FrameReader implements FrameKeeper {
   losses = 0;
   readonly #transport: Transport;
   readonly #requests: RequestTable;
+  readonly #diagnostics: Diagnostics;
   readonly #onRelieved: () => void;
   /** How many frames may be out of the ring's circulation before messages are moved to memory of their own. */
   readonly #framesOutLimit: number;
@@ -68,9 +70,15 @@ export class FrameReader implements FrameKeeper {
   #senderPort = 0;
   #group = 0;
 
-  constructor(transport: Transport, requests: RequestTable, onRelieved: () => void) {
+  constructor(
+    transport: Transport,
+    requests: RequestTable,
+    diagnostics: Diagnostics,
+    onRelieved: () => void,
+  ) {
     this.#transport = transport;
     this.#requests = requests;
+    this.#diagnostics = diagnostics;
     this.#onRelieved = onRelieved;
     const { rx } = transport;
     this.#ringBytes = rx.bytes;
@@ -107,8 +115,10 @@ export class FrameReader implements FrameKeeper {
       }
       if (this.#offset >= this.#end) {
         const frame = this.#transport.rx.next();
-        if (frame !== -1) this.#open(frame);
-        else if (!this.#refill(forReader)) return undefined;
+        if (frame !== -1) {
+          this.#open(frame);
+          this.#diagnostics.received(this.#bytes, this.#offset, this.#end, this.#senderPort, this.#group);
+        } else if (!this.#refill(forReader)) return undefined;
         continue;
       }
       // An answer's visitor may read on, or close the socket: nothing of the cursor is kept across it.
@@ -134,6 +144,7 @@ export class FrameReader implements FrameKeeper {
   discard(message: Message): void {
     this.#received--;
     this.#discarded++;
+    this.#diagnostics.lost("discarded");
     message.release();
   }
 
@@ -201,6 +212,7 @@ export class FrameReader implements FrameKeeper {
     this.starved = false;
     // Every message that may come costs its preparation: a lone answer would pay for 64.
     const limit = forReader ? FILL_LIMIT : Math.min(FILL_LIMIT, this.#requests.wanted + FILL_SPARE);
+    this.#diagnostics.malformedFrames(this.#transport.rx.malformedCount);
     for (let losses = 0; ; ) {
       const filled = this.#transport.fill(limit);
       if (filled > 0) return true;
@@ -208,6 +220,7 @@ export class FrameReader implements FrameKeeper {
         // The error is read and gone; what had arrived before it still waits.
         this.#overruns++;
         this.#losing = true;
+        this.#diagnostics.lost("overrun");
         losses++;
         if (losses < LOSSES_IN_A_ROW) continue;
         this.lost = filled;
@@ -250,6 +263,7 @@ export class FrameReader implements FrameKeeper {
       rx.release(frame);
       if (copied === undefined || copied.length < length) {
         this.#truncated++;
+        this.#diagnostics.lost("truncated");
         return;
       }
       this.#useOwnMemory(copied);
@@ -287,6 +301,7 @@ export class FrameReader implements FrameKeeper {
       this.#malformed++;
       this.#offset = this.#end;
       if (this.#frame !== OWN_MEMORY) this.releaseFrame(this.#frame);
+      this.#diagnostics.lost("malformed");
       return undefined;
     }
     // The cursor's own reference passes to the last message; the last one may lack its padding.

@@ -18,6 +18,16 @@ export {
 export { type Acknowledgement, errorNumber } from "./acknowledgement.js";
 export { AttributeReader } from "./attribute.js";
 export type { AttributeKind, AttributePolicy } from "./attribute-policy.js";
+export {
+  type DiagnosticsSource,
+  LOSS_CHANNEL,
+  type LossKind,
+  type MessagesLost,
+  type MessagesReceived,
+  type MessagesSent,
+  RECEIVE_CHANNEL,
+  SEND_CHANNEL,
+} from "./diagnostics.js";
 export { Dump, type DumpOptions } from "./dump.js";
 export { errnoName } from "./errno.js";
 export {
@@ -39,9 +49,11 @@ export {
   TransportError,
 } from "./errors.js";
 export type { EventBody, EventDecoder } from "./event-decoder.js";
+export { type FormatOptions, formatMessage } from "./format-message.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
+export { observeSockets, type SocketObserver } from "./observe-sockets.js";
 export type { TransportChoice } from "./open-transport.js";
 export type { Decoder, Outgoing } from "./outgoing.js";
 export { ipAddress, macAddress } from "./schema/address.js";

@@ -1,4 +1,5 @@
 import { align, NLM_F_REQUEST, NLMSG_HDRLEN } from "./abi.js";
+import type { Diagnostics } from "./diagnostics.js";
 import { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM } from "./errno.js";
 import { SystemError } from "./errors.js";
 import { MessageWriter } from "./message-writer.js";
@@ -12,6 +13,7 @@ const NO_FRAME = -1;
  */
 export class MessageSender {
   readonly #transport: Transport;
+  readonly #diagnostics: Diagnostics;
   readonly #onLost: (error: SystemError) => void;
   readonly #writer = new MessageWriter();
   #large: MessageWriter | undefined;
@@ -20,8 +22,9 @@ export class MessageSender {
   #scheduled: NodeJS.Immediate | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(transport: Transport, onLost: (error: SystemError) => void) {
+  constructor(transport: Transport, diagnostics: Diagnostics, onLost: (error: SystemError) => void) {
     this.#transport = transport;
+    this.#diagnostics = diagnostics;
     this.#onLost = onLost;
   }
 
@@ -96,6 +99,7 @@ export class MessageSender {
   sendRun(messages: Uint8Array): void {
     const flushed = this.flush();
     // What waits must not be overtaken.
+    if (flushed === 0) this.#diagnostics.sent(messages, 0, messages.length);
     const sent = flushed < 0 ? flushed : this.#transport.send(messages);
     if (sent < 0) throw sendError(sent);
   }
@@ -142,10 +146,13 @@ export class MessageSender {
   #closeFrame(): void {
     if (this.#frame === NO_FRAME) return;
     const { tx } = this.#transport;
-    const length = this.#writer.position - tx.payloadOffset(this.#frame);
+    const offset = tx.payloadOffset(this.#frame);
+    const end = this.#writer.position;
     this.#frame = NO_FRAME;
-    if (length > 0) tx.commit(length);
-    else tx.abandon();
+    if (end > offset) {
+      tx.commit(end - offset);
+      this.#diagnostics.sent(tx.bytes, offset, end);
+    } else tx.abandon();
   }
 }
 

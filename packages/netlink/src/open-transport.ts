@@ -1,3 +1,4 @@
+import { startPrinterWhereAsked } from "./debug-variable.js";
 import { TransportError } from "./errors.js";
 import type { Transport, TransportProvider, TransportRequest } from "./transport.js";
 
@@ -5,6 +6,8 @@ export type TransportChoice = "auto" | "kernel-ring" | "user-ring" | TransportPr
 
 /** Opens the transport that was asked for; `auto` is the kernel's ring where it can be had, else the user ring. */
 export async function openTransport(request: TransportRequest, choice: TransportChoice): Promise<Transport> {
+  const printer = startPrinterWhereAsked();
+  if (printer !== undefined) await printer;
   if (typeof choice === "object") return choice.open(request);
   if (choice !== "auto" && choice !== "kernel-ring" && choice !== "user-ring") {
     throw new TransportError(

@@ -1,3 +1,4 @@
+import type { Diagnostics } from "./diagnostics.js";
 import { SystemError } from "./errors.js";
 import { FrameReader, type ReceiveStatistics } from "./frame-reader.js";
 import type { Message } from "./message.js";
@@ -38,11 +39,16 @@ export class Receiver {
   };
   #stopped = false;
 
-  constructor(transport: Transport, requests: RequestTable, onLost: (error: SystemError) => void) {
+  constructor(
+    transport: Transport,
+    requests: RequestTable,
+    diagnostics: Diagnostics,
+    onLost: (error: SystemError) => void,
+  ) {
     this.#transport = transport;
     this.#requests = requests;
     this.#onLost = onLost;
-    this.#frames = new FrameReader(transport, requests, () => this.lookSoon());
+    this.#frames = new FrameReader(transport, requests, diagnostics, () => this.lookSoon());
     this.#backlogLimit = transport.receiveBuffer;
     transport.onReadable(() => {
       // One look a turn of the event loop: the bounds on what it does are a turn's.

@@ -1,6 +1,7 @@
 import { planRing } from "@nlring/ring-core";
 import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_NO_ENOBUFS, NLM_F_DUMP, SOL_NETLINK } from "./abi.js";
 import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
+import { Diagnostics } from "./diagnostics.js";
 import { Dump, type DumpOptions, type DumpSocket } from "./dump.js";
 import { BusyError, SocketClosedError, SystemError } from "./errors.js";
 import { decodersByType, type EventBody, type EventDecoder } from "./event-decoder.js";
@@ -56,9 +57,10 @@ export class NetlinkSocket {
     this.#transport = transport;
     this.receiveBuffer = transport.receiveBuffer;
     const requests = this.#requests;
-    const receiver = new Receiver(transport, requests, (error) => this.#shut(error));
+    const diagnostics = new Diagnostics(protocol, transport);
+    const receiver = new Receiver(transport, requests, diagnostics, (error) => this.#shut(error));
     this.#receiver = receiver;
-    this.#sender = new MessageSender(transport, (error) => this.#shut(error));
+    this.#sender = new MessageSender(transport, diagnostics, (error) => this.#shut(error));
     const { portId, receiveBuffer } = transport;
     const requester = new Requester(portId, receiveBuffer, requests, this.#sender, receiver);
     this.#requester = requester;

@@ -1,0 +1,2 @@
+export { type PcapRecord, readPcap } from "./pcap-reader.js";
+export { type PcapOptions, PcapWriter } from "./pcap-writer.js";
