@@ -53,7 +53,11 @@ function losses(): MessagesLost[] {
 function typesIn(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const types: number[] = [];
-  for (let offset = 0; offset < bytes.length; offset += (view.getUint32(offset, HOST_IS_LITTLE_ENDIAN) + 3) & ~3) {
+  for (
+    let offset = 0;
+    offset < bytes.length;
+    offset += (view.getUint32(offset, HOST_IS_LITTLE_ENDIAN) + 3) & ~3
+  ) {
     types.push(view.getUint16(offset + 4, HOST_IS_LITTLE_ENDIAN));
   }
   return types;
