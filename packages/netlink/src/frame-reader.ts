@@ -62,6 +62,7 @@ export class FrameReader implements FrameKeeper {
   #frame = OWN_MEMORY;
   #senderPort = 0;
   #group = 0;
+  #namespaceId: number | undefined;
 
   constructor(transport: Transport, requests: RequestTable, onRelieved: () => void) {
     this.#transport = transport;
@@ -202,6 +203,10 @@ export class FrameReader implements FrameKeeper {
     const length = rx.length(frame);
     this.#senderPort = rx.senderPort(frame);
     this.#group = rx.group(frame);
+    if (this.#transport.tellsNamespaces === true) {
+      const namespaceId = rx.namespaceId(frame);
+      this.#namespaceId = namespaceId === -1 ? undefined : namespaceId;
+    }
     if (rx.isCopy(frame)) {
       const copied = this.#transport.takeCopied(length);
       rx.release(frame);
@@ -261,6 +266,7 @@ export class FrameReader implements FrameKeeper {
       offset + length,
       this.#senderPort,
       this.#group,
+      this.#namespaceId,
     );
   }
 }

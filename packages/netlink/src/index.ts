@@ -33,6 +33,7 @@ export {
   type SystemErrorOptions,
   TransportError,
 } from "./errors.js";
+export type { FilterInstruction } from "./filter.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
 export { MessageWriter } from "./message-writer.js";
