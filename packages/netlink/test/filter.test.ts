@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EncodeError, SystemError } from "../src/errors.js";
 import { encodeFilter, type FilterInstruction } from "../src/filter.js";
+import { NetlinkSocket } from "../src/socket.js";
+import { FakeKernel } from "../src/testing/index.js";
 import {
   AND,
   GREATER,
@@ -15,7 +17,7 @@ import {
   STORE,
   typeIs,
 } from "./filter-programs.js";
-import { messageBytes, openMemorySocket, pattern, takeAll } from "./memory-socket.js";
+import { messageBytes, openMemorySocket, PROTOCOL, pattern, takeAll } from "./memory-socket.js";
 
 const PAYLOAD = 16;
 
@@ -112,6 +114,18 @@ describe("a socket in memory with a filter", () => {
     await socket.close();
     expect(() => socket.setFilter(typeIs(7))).toThrow("closed");
     expect(() => socket.clearFilter()).toThrow("closed");
+  });
+
+  test("has it in a mapped ring too, where a refused answer leaves an empty frame", async () => {
+    const kernel = new FakeKernel(() => {}, { mapped: "from-4.3" });
+    const socket = await NetlinkSocket.open(PROTOCOL, { transport: kernel, filter: typeIs(7) });
+    socket.addMembership(3);
+    expect([kernel.multicast(3, 6), kernel.multicast(3, 7)]).toEqual([0, 1]);
+    await expect(socket.request({ type: 7 })).rejects.toMatchObject({ code: "ERR_REPLY_LOST" });
+    socket.setFilter(typeIs(2));
+    await socket.request({ type: 7 });
+    expect(takeAll(socket).map((message) => message.type)).toEqual([7]);
+    await socket.close();
   });
 
   test("has messages cut to what the program returns", async () => {
