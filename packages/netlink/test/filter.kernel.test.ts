@@ -88,33 +88,52 @@ describe("the memory transport's filter", () => {
     jumpFalse: fc.constantFrom(0, 0, 1, 3),
     operand,
   });
+  /** Looks for an attribute of a type behind the message's header, as programs do that judge by one. */
+  const search = fc
+    .tuple(fc.integer({ min: 0, max: 4 }), fc.constantFrom(16, 20, 24, 28), fc.constantFrom(...SPECIAL))
+    .map(([type, offset, load]) => [
+      { code: 0x01, operand: type },
+      { code: 0x00, operand: offset },
+      { code: 0x20, operand: load },
+    ]);
+  const body = fc
+    .array(
+      fc.oneof({ weight: 4, arbitrary: instruction.map((one) => [one]) }, { weight: 1, arbitrary: search }),
+      {
+        maxLength: 12,
+      },
+    )
+    .map((parts): FilterInstruction[] => parts.flat());
   const programs = fc
-    .tuple(fc.array(instruction, { maxLength: 12 }), fc.boolean(), fc.constantFrom(0, 6, 12, 26))
-    .map(([body, writesScratch, shift]): FilterInstruction[] => [
+    .tuple(body, fc.boolean(), fc.constantFrom(0, 6, 12, 26))
+    .map(([instructions, writesScratch, shift]): FilterInstruction[] => [
       ...Array.from({ length: writesScratch ? 16 : 0 }, (_, word) => ({
         code: 2 + (word & 1),
         operand: word,
       })),
-      ...body,
+      ...instructions,
       // Six bits of what was computed, so that they show in the length that is kept.
       { code: 0x74, operand: shift },
       { code: 0x54, operand: 0x3f },
       { code: 0x16 },
     ]);
+  /** Headers of attributes one behind the other, with lengths that may take in the next ones and flags in their types. */
   const attributes = fc.array(
-    fc.record({ type: fc.integer({ min: 0, max: 20 }), length: fc.integer({ min: 2, max: 12 }) }),
-    { maxLength: 4 },
+    fc.record({
+      type: fc.integer({ min: 0, max: 4 }),
+      flags: fc.constantFrom(0, 0, 0x8000, 0x4000),
+      length: fc.oneof(fc.constantFrom(4, 5, 7, 8, 12), fc.integer({ min: 2, max: 20 })),
+    }),
+    { maxLength: 10 },
   );
   const payloads = fc.oneof(
     fc.uint8Array({ maxLength: 64 }),
     attributes.map((list) => {
-      const bytes = new Uint8Array(list.length * 12);
-      let offset = 0;
-      for (const { type, length } of list) {
-        new Uint16Array(bytes.buffer, offset, 2).set([length, type]);
-        offset += Math.max(4, (length + 3) & ~3);
-      }
-      return bytes.subarray(0, offset);
+      const halves = new Uint16Array(list.length * 2);
+      list.forEach(({ type, flags, length }, index) => {
+        halves.set([length, type | flags], index * 2);
+      });
+      return new Uint8Array(halves.buffer);
     }),
   );
 
