@@ -49,6 +49,7 @@ export {
   TransportError,
 } from "./errors.js";
 export type { EventBody, EventDecoder } from "./event-decoder.js";
+export type { FilterInstruction } from "./filter.js";
 export { type FormatOptions, formatMessage } from "./format-message.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";

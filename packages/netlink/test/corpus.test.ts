@@ -73,7 +73,7 @@ describe.skipIf(!HOST_IS_LITTLE_ENDIAN)("real messages", () => {
     for (const name of Object.keys(RECORDINGS)) {
       const { socket, transport } = await openMemorySocket(undefined, { receiveBuffer: 1 << 24 });
       const received = recording(name).filter(({ direction }) => direction === "received");
-      for (const { bytes, multicast } of received) transport.deliver(bytes, multicast ? 1 : 0);
+      for (const { bytes, multicast } of received) transport.deliver(bytes, multicast ? { group: 1 } : {});
       let length = 0;
       for (let message = socket.take(); message !== undefined; message = socket.take()) {
         length += align(message.end - message.offset);

@@ -127,8 +127,8 @@ describe("what is received", () => {
     const { socket, transport } = await openMemorySocket();
     const seen = observed();
     const dump = joined(messageBytes({ type: 50 }), messageBytes({ type: 51 }));
-    transport.deliver(dump, 0, 0);
-    transport.deliver(messageBytes({ type: 52, payload: pattern(5) }), 7, 9);
+    transport.deliver(dump);
+    transport.deliver(messageBytes({ type: 52, payload: pattern(5) }), { group: 7, senderPort: 9 });
     const order: number[] = [];
     for (let message = socket.take(); message !== undefined; message = socket.take()) {
       order.push(message.type, seen.length);
@@ -276,7 +276,7 @@ describe("the printer", () => {
     socket.compose(0x0301, 0, 4).uint32(0);
     socket.commit();
     socket.flush();
-    transport.deliver(messageBytes({ type: 0x0302 }), 4, 5);
+    transport.deliver(messageBytes({ type: 0x0302 }), { group: 4, senderPort: 5 });
     transport.deliver(Uint8Array.of(1));
     takeAll(socket);
     await socket.close();
