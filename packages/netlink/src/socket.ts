@@ -4,7 +4,7 @@ import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.j
 import { applyOptions } from "./apply-options.js";
 import { Diagnostics } from "./diagnostics.js";
 import { Dump, type DumpOptions, type DumpSocket } from "./dump.js";
-import { BusyError, SocketClosedError, SystemError } from "./errors.js";
+import { BusyError, SocketClosedError, SystemError, TransportError } from "./errors.js";
 import { decodersByType, type EventBody, type EventDecoder } from "./event-decoder.js";
 import type { FilterInstruction } from "./filter.js";
 import type { Message } from "./message.js";
@@ -245,6 +245,11 @@ export class NetlinkSocket {
     options: SubscribeOptions = {},
   ): Promise<Subscription<EventBody<D>>> {
     const { senders = "kernel", ...changes } = options;
+    if (this.#options.descriptor !== undefined && changes.descriptor === undefined) {
+      throw new TransportError(
+        "a subscription has a socket of its own, and this one came from a descriptor: pass another as `descriptor`",
+      );
+    }
     // A signal ends what it was given to: this socket's is not the subscription's.
     const socket = await NetlinkSocket.open(this.#protocol, {
       ...this.#options,
