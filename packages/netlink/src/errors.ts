@@ -76,7 +76,7 @@ export class DecodeError extends NetlinkError {
   }
 }
 
-/** A value does not fit into the message that is being written. `code` is ERR_ENCODE. */
+/** A value does not fit into the message or the filter that is being written. `code` is ERR_ENCODE. */
 export class EncodeError extends NetlinkError {
   constructor(reason: string) {
     super(reason, { code: "ERR_ENCODE" });
