@@ -26,7 +26,7 @@ export interface SocketOptions {
   /**
    * Takes over a netlink socket of the protocol that was opened elsewhere, such as by a privileged parent in another network namespace:
    * its file descriptor. It keeps its port, groups and options, is bound where it was not, becomes close-on-exec and non-blocking, and takes
-   * the user ring. It is this socket's from then on: never close it yourself, also where `open` rejects after that.
+   * the user ring. It is this socket's from then on, and closed with it or where `open` rejects after that: never close it yourself, nor open it twice.
    *
    * What is no such socket is refused with SystemError (EBADF, ENOTSOCK, EAFNOSUPPORT, EPROTOTYPE), and stays open.
    */

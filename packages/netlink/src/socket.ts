@@ -154,7 +154,7 @@ export class NetlinkSocket {
   /**
    * Has a classic BPF program decide which messages reach the socket, in the place of the one before. It sees each message from its header
    * on, with loads in network byte order, and returns 0 to refuse it, or a number of bytes to keep: at least all of them (0xffffffff
-   * will do), or the message is cut. A dump's chunk is judged whole, by its first message.
+   * will do), or the message is cut, for which kernels that map rings are not made. A dump's chunk is judged whole, by its first message.
    *
    * It judges answers too: let NLMSG_ERROR (2) and NLMSG_DONE (3) pass, or requests reject with ReplyLostError. Throws EncodeError where a
    * number does not fit, SystemError with EINVAL where the kernel finds the program wrong; the one before stays then.
