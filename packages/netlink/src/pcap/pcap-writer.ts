@@ -90,15 +90,9 @@ export class PcapWriter {
 
   async #end(): Promise<void> {
     this.#stop();
-    if (this.#failure === undefined) {
-      this.#stream.end();
-      try {
-        await finished(this.#stream, { readable: false });
-      } catch (error) {
-        throw this.#failure ?? error;
-      }
-    }
     if (this.#failure !== undefined) throw this.#failure;
+    this.#stream.end();
+    await finished(this.#stream, { readable: false });
   }
 
   #capture({ protocol, bytes }: MessagesSent | MessagesReceived, packetType: number): void {
