@@ -55,6 +55,7 @@ describe.skipIf(!HOST_IS_LITTLE_ENDIAN)("real messages", () => {
       'text: "',
       "offset: ",
       "policy: ",
+      "missing type: ",
       "error: EINVAL",
       "error: ENODEV",
       "error: ENOENT",
