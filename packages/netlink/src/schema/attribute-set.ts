@@ -40,6 +40,11 @@ interface Entry {
   readonly type: AttributeType;
 }
 
+/** An attribute whose payload is read by its own type alone. */
+export interface PlainEntry extends Entry {
+  readonly type: PayloadType;
+}
+
 /** An attribute that is read when its siblings are known. */
 interface Deferred {
   readonly entry: Entry;
@@ -133,6 +138,17 @@ export class AttributeSet {
     writeUnknown(writer, value[unknownAttributes]);
   }
 
+  /** The attributes of a run that was read before, or undefined where one is unknown, comes twice or takes more than its own type to read. */
+  plainEntries(view: DataView, offset: number, end: number): readonly PlainEntry[] | undefined {
+    const entries = new Set<PlainEntry>();
+    for (let at = offset; at + NLA_HDRLEN <= end; at += align(attributeLength(view, at, end))) {
+      const entry = this.#byNumber[attributeNumber(view, at)];
+      if (entry === undefined || !isPlain(entry) || entries.has(entry)) return undefined;
+      entries.add(entry);
+    }
+    return [...entries];
+  }
+
   has(name: string): boolean {
     return this.#byName.has(name);
   }
@@ -190,6 +206,10 @@ export class AttributeSet {
     }
     return { [name]: value };
   }
+}
+
+function isPlain(entry: Entry): entry is PlainEntry {
+  return entry.type instanceof PayloadType;
 }
 
 function keepUnknown(target: Fields, view: DataView, at: number, length: number): void {

@@ -10,6 +10,7 @@ import {
   type EncodableAttributes,
 } from "./attribute-set.js";
 import { decodeFailure, encodeFailure, Fault, shown } from "./fault.js";
+import { MessageShapes } from "./message-shape.js";
 import { type Fields, type Flattened, isFields, type Location, type Typed } from "./payload-type.js";
 import {
   type DecodedFields,
@@ -27,6 +28,7 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
   /** Bytes of the header, its padding included: what `message.attributes` takes. */
   readonly headerLength: number;
   readonly #header: StructType<StructFields>;
+  readonly #shapes: MessageShapes;
   readonly #headerNames: readonly string[];
   readonly #attributes: AttributeSet;
 
@@ -35,6 +37,7 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
     this.#header = header;
     this.#headerNames = header.names();
     this.#attributes = new AttributeSet(attributes);
+    this.#shapes = new MessageShapes(header, this.#attributes);
     this.headerLength = align(header.size);
     for (const name of this.#headerNames) {
       if (this.#attributes.has(name)) {
@@ -49,14 +52,12 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
    */
   decode(message: Message): DecodedMessage {
     const { view, payloadOffset, end } = message;
-    const result: Fields = {};
     try {
-      this.#header.readInto(result, view, payloadOffset, end - payloadOffset);
-      this.#attributes.readInto(result, view, payloadOffset + this.headerLength, end);
+      const fields = this.#shapes.read(view, payloadOffset, payloadOffset + this.headerLength, end);
+      return decodedAs<DecodedMessage>(fields);
     } catch (error) {
       throw decodeFailure(error, message.offset);
     }
-    return decodedAs<DecodedMessage>(result);
   }
 
   /**
