@@ -1,7 +1,7 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "../abi.js";
 import type { MessageWriter } from "../message-writer.js";
 import { attributeLength, attributeNumber, locateInAttribute, writeAttribute } from "./attribute-framing.js";
-import { type Cases, DependentType, RepeatedType } from "./attribute-type.js";
+import { DependentType, RepeatedType } from "./attribute-type.js";
 import { copied, flag } from "./bytes.js";
 import { Fault, faultWithin, shown } from "./fault.js";
 import {
@@ -21,7 +21,7 @@ import {
 } from "./remainder.js";
 import { assertName, decodedAs, unknownName } from "./struct.js";
 
-export type AttributeType = PayloadType | RepeatedType<PayloadType> | DependentType<Cases>;
+export type AttributeType = PayloadType | RepeatedType<PayloadType> | DependentType;
 
 /** Attributes by the name that they have in objects: their number, and the type of their payload. */
 export type AttributeDefinitions = Readonly<Record<string, readonly [number: number, type: AttributeType]>>;
@@ -48,7 +48,7 @@ export interface PlainEntry extends Entry {
 /** An attribute that is read when its siblings are known. */
 interface Deferred {
   readonly entry: Entry;
-  readonly type: DependentType<Cases>;
+  readonly type: DependentType;
   readonly at: number;
   readonly length: number;
 }
