@@ -29,7 +29,10 @@ class MessageShape {
   constructor(header: readonly Field[], entries: readonly PlainEntry[], example: Fields) {
     this.#header = header;
     this.#entries = entries;
-    this.#template = template(example);
+    this.#template = template(
+      example,
+      header.map(({ name }) => name),
+    );
     this.#headerValues = header.map(({ name }) => this.#template[name]);
     this.#values = entries.map(({ name }) => this.#template[name]);
   }
@@ -67,8 +70,8 @@ class MessageShape {
   }
 }
 
-/** An object with the keys of the example, and those of its values that are numbers. */
-function template(example: Fields): Fields {
+/** An object with the keys of the example and those of its values that recur: numbers, and the names of numbers in its header. */
+function template(example: Fields, header: readonly string[]): Fields {
   const result: Fields = {};
   const names = Object.keys(example);
   // Both kinds of value in each field, so that its representation is general before the first copy: a later change of it would make
@@ -78,7 +81,8 @@ function template(example: Fields): Fields {
   }
   for (const name of names) {
     const value = example[name];
-    result[name] = typeof value === "number" ? value : undefined;
+    const recurs = typeof value === "number" || (typeof value === "string" && header.includes(name));
+    result[name] = recurs ? value : undefined;
   }
   return result;
 }
