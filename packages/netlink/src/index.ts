@@ -103,6 +103,7 @@ export {
   type StructType,
   struct,
 } from "./schema/struct.js";
+export { type StructWithAttributesType, structWithAttributes } from "./schema/struct-with-attributes.js";
 export { fixedString, string, stringWithoutNul } from "./schema/text.js";
 export { NetlinkSocket } from "./socket.js";
 export type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
