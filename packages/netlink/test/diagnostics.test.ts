@@ -225,7 +225,7 @@ describe("what is lost", () => {
     const { socket, transport } = await openMemorySocket(undefined, { receiveBuffer: 2000 });
     const seen = losses();
     for (let round = 0; round < 4; round++) {
-      transport.deliver(messageBytes({ type: 50 }), 1);
+      transport.deliver(messageBytes({ type: 50 }), { group: 1 });
       await socket.request({ type: 100 });
     }
     expect(seen.map(({ kind }) => kind)).toEqual(["discarded", "discarded"]);
