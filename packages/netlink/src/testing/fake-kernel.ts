@@ -60,18 +60,19 @@ export class FakeKernel implements TransportProvider {
 
   open(request: TransportRequest): Transport {
     const portId = this.#nextPort++;
-    const { mappedRx, ordered, protocol, tx } = request;
+    const { allNamespaces, filter, mappedRx, ordered, protocol, tx } = request;
     // Neither is called before the socket is there.
     const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
     const onClose = (): void => {
       this.#transports.delete(socket);
     };
-    const dialect = ordered ? undefined : this.#mapped;
+    const dialect = ordered || allNamespaces ? undefined : this.#mapped;
     const rx = dialect === undefined ? request.rx : planRing(mappedRx);
     const socket =
       dialect === undefined
         ? new MemoryTransport(portId, rx, tx, onSend, onClose)
         : new MappedMemorySocket(portId, rx, tx, dialect, onSend, onClose);
+    if (filter !== undefined) socket.setFilter(filter);
     this.#transports.add(socket);
     if (socket instanceof MemoryTransport) return socket;
     return new KernelRing(socket, rx, tx, {
@@ -81,12 +82,22 @@ export class FakeKernel implements TransportProvider {
     });
   }
 
-  /** Sends a message to every socket in the group; returns how many had room for it. */
-  multicast(group: number, type: number, write?: (writer: MessageWriter) => void): number {
+  /**
+   * Sends a message to every socket in the group; returns how many got it. With `namespaceId` it comes from the network namespace that the
+   * sockets' own knows by that id, and goes to those that listen to all.
+   */
+  multicast(
+    group: number,
+    type: number,
+    write?: ((writer: MessageWriter) => void) | undefined,
+    { namespaceId }: { readonly namespaceId?: number | undefined } = {},
+  ): number {
     const bytes = build(type, 0, 0, 0, write);
     let delivered = 0;
     for (const transport of this.#transports) {
-      if (transport.isMember(group) && transport.deliver(bytes, group)) delivered++;
+      if (!transport.isMember(group) || (namespaceId !== undefined && !transport.options.allNamespaces))
+        continue;
+      if (transport.deliver(bytes, { group, namespaceId })) delivered++;
     }
     return delivered;
   }
@@ -113,14 +124,17 @@ export class FakeKernel implements TransportProvider {
   #handle(protocol: number, transport: FakeSocket, message: Message): void {
     let failed = false;
     const answerError = (errno: number, text: string | undefined): void => {
-      const flags = NLM_F_CAPPED | (text === undefined ? 0 : NLM_F_ACK_TLVS);
+      const { extendedAck, shortErrors } = transport.options;
+      const words = extendedAck ? text : undefined;
+      const isCapped = errno === 0 || shortErrors;
+      const flags = (isCapped ? NLM_F_CAPPED : 0) | (words === undefined ? 0 : NLM_F_ACK_TLVS);
       const bytes = build(NLMSG_ERROR, flags, message.sequence, transport.portId, (writer) => {
         writer.uint32(errno >>> 0);
-        // The request's header, as it came.
-        for (let at = 0; at < NLMSG_HDRLEN; at += 4) {
-          writer.uint32(message.view.getUint32(message.offset + at, HOST_IS_LITTLE_ENDIAN));
-        }
-        if (text !== undefined) writer.attributeString(NLMSGERR_ATTR_MSG, text);
+        // The request's header, or all of it, as it came.
+        const end = isCapped ? message.payloadOffset : message.end;
+        for (let at = message.offset; at < end; at++) writer.uint8(message.bytes[at] ?? 0);
+        for (let at = end - message.offset; at < align(end - message.offset); at++) writer.uint8(0);
+        if (words !== undefined) writer.attributeString(NLMSGERR_ATTR_MSG, words);
       });
       transport.deliver(bytes);
     };

@@ -1,3 +1,4 @@
+export type { MessageSource } from "@nlring/ring-core";
 export { FakeKernel, type FakeKernelOptions, type KernelRequest } from "./fake-kernel.js";
-export type { FakeSocket } from "./memory-socket.js";
+export type { FakeSocket, FakeSocketOptions } from "./memory-socket.js";
 export { MemoryTransport, type SendHandler } from "./memory-transport.js";

@@ -1,4 +1,10 @@
-import { type KernelDialect, KernelSocket, type RingGeometry, ringLength } from "@nlring/ring-core";
+import {
+  type KernelDialect,
+  KernelSocket,
+  type MessageSource,
+  type RingGeometry,
+  ringLength,
+} from "@nlring/ring-core";
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EINVAL } from "../errno.js";
 import type { MappedSocket } from "../kernel-ring.js";
@@ -37,12 +43,17 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     this.#handle = handle;
   }
 
-  deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
+  deliver(bytes: Uint8Array, source: MessageSource = {}): boolean {
     if (this.closed) return false;
-    const delivered =
-      group === 0 && senderPort === 0
-        ? this.#build(bytes)
-        : this.#kernel.deliver(bytes, { group, senderPort });
+    const { group = 0, senderPort = 0 } = source;
+    const isAnswer = group === 0 && senderPort === 0;
+    const kept = this.filtered(bytes);
+    if (kept === undefined) {
+      // It was built in a frame, which the kernel then hands on empty.
+      if (isAnswer) this.#kernel.allocate(bytes.length)?.free();
+      return false;
+    }
+    const delivered = isAnswer ? this.#build(kept) : this.#kernel.deliver(kept, source);
     this.wake();
     return delivered;
   }
@@ -86,7 +97,8 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     return this.#kernel.drops;
   }
 
-  setOption(_level: number, option: number, value: number): void {
+  override setOption(level: number, option: number, value: number): void {
+    super.setOption(level, option, value);
     if (option === NETLINK_NO_ENOBUFS) this.#kernel.setNoEnobufs(value !== 0);
   }
 
