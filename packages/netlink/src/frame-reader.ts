@@ -14,6 +14,7 @@ const ANSWERS_PER_CALL = 256;
 /** A socket that has nothing but losses to report, this often in a row, is taken for lost. */
 const LOSSES_IN_A_ROW = 64;
 
+/** Counts of what a socket received and lost since it was opened. */
 export interface ReceiveStatistics {
   /** Messages handed to the reader; answers to requests are not among them. */
   readonly received: number;

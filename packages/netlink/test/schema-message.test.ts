@@ -95,6 +95,16 @@ describe("a message schema", () => {
     }
   });
 
+  test("does not mistake one attribute's number for another's", () => {
+    const pair = message(struct({ one: uint32, other: uint32 }), { third: [1, uint32], fourth: [2, uint32] });
+    const numbers = [1, 2, 3, 4, 3, 1, 4, 2, 1, 1, 1, 1, 4, 3, 2, 1, 1, 3, 1, 3];
+    for (let at = 0; at < numbers.length; at += 4) {
+      const [one, other, third, fourth] = numbers.slice(at, at + 4);
+      const value = { one, other, third, fourth };
+      expect(pair.decode(received(messageOf((writer) => pair.write(writer, value))))).toEqual(value);
+    }
+  });
+
   test("hands out objects that share nothing", () => {
     const bytesOfOne = messageOf((writer) => link.write(writer, vlan));
     const [first, second] = Array.from({ length: 5 }, () => link.decode(received(bytesOfOne))).slice(-2);

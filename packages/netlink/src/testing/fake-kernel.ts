@@ -30,6 +30,7 @@ export interface KernelRequest {
   fail(errno: number, text?: string): void;
 }
 
+/** What kind of kernel the fake plays. */
 export interface FakeKernelOptions {
   /**
    * Has the sockets' rings mapped by a stand-in for the kernels of 3.10 to 4.5, before or from 4.3, instead of filled from a receive
