@@ -186,6 +186,9 @@ export const nlctrl: FamilySchema<NoAttributes, ControllerCommands, ControllerEv
 
 type DecodedFamily = DecodedAttributes<FamilyAttributes>;
 
+/** What whoever plays the controller says of a family. */
+export type EncodableFamily = EncodableAttributes<FamilyAttributes>;
+
 function operation({ id = 0, flags = 0 }: Decoded<Elements<OperationAttributes>>[number]): GenericOperation {
   const inNamespace = (flags & GENL_UNS_ADMIN_PERM) !== 0 ? "namespace" : "none";
   return {

@@ -61,8 +61,8 @@ export class GenericNetlink implements AsyncDisposable {
    * What a family accepts, by the number of the command (Linux 5.10): empty where it has no policies. Rejects with FamilyNotFoundError,
    * and with KernelError EOPNOTSUPP where the kernel does not tell.
    */
-  policy(name: string): Promise<FamilyPolicy> {
-    return requestPolicy(this.socket, name);
+  async policy(name: string): Promise<FamilyPolicy> {
+    return requestPolicy(this.socket, await this.#families.ask(name));
   }
 
   /**

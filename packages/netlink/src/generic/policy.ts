@@ -11,7 +11,7 @@ import {
   GENL_HDRLEN,
   GENL_ID_CTRL,
 } from "./abi.js";
-import { nlctrl } from "./controller.js";
+import { type GenericFamily, nlctrl } from "./controller.js";
 import { FamilyNotFoundError } from "./errors.js";
 
 /** What the kernel accepts as an attribute, and as the attributes in it. */
@@ -45,6 +45,13 @@ interface OperationIndices {
 class PolicyCollector {
   readonly #policies = new Map<number, Map<number, AttributePolicyTree>>();
   readonly #operations = new Map<number, OperationIndices>();
+  /** The commands that are dumped and nothing else, whose policies are still to come. */
+  readonly #dumpOnly: number[];
+
+  constructor({ operations }: GenericFamily) {
+    const dumpOnly = operations.filter((operation) => !operation.do && operation.hasPolicy);
+    this.#dumpOnly = dumpOnly.map(({ command }) => command);
+  }
 
   visit(message: Message): void {
     const attributes = message.attributes(GENL_HDRLEN);
@@ -102,15 +109,28 @@ class PolicyCollector {
         if (parts.type === CTRL_ATTR_POLICY_DO) indices.do = parts.uint32();
         else if (parts.type === CTRL_ATTR_POLICY_DUMP) indices.dump = parts.uint32();
       }
-      this.#operations.set(commands.type, indices);
+      this.#operations.set(this.#commandOf(commands.type, indices), indices);
     }
+  }
+
+  /**
+   * Some kernels (6.18 is one) take the command from the half that is no dump, and so say 0 for every command that has none. They come in
+   * the order in which the family lists its operations, which tells whose they are.
+   */
+  #commandOf(command: number, { do: isDone, dump }: OperationIndices): number {
+    if (isDone !== undefined || dump === undefined) return command;
+    if (command === 0) return this.#dumpOnly.shift() ?? command;
+    const at = this.#dumpOnly.indexOf(command);
+    if (at >= 0) this.#dumpOnly.splice(at, 1);
+    return command;
   }
 }
 
 /** Asks the controller what a family accepts. */
-export async function requestPolicy(socket: NetlinkSocket, name: string): Promise<FamilyPolicy> {
+export async function requestPolicy(socket: NetlinkSocket, family: GenericFamily): Promise<FamilyPolicy> {
   const { request } = nlctrl.command("getPolicy");
-  const collector = new PolicyCollector();
+  const { name } = family;
+  const collector = new PolicyCollector(family);
   const item = { decode: (message: Message) => collector.visit(message) };
   try {
     await socket.dump(request.message(GENL_ID_CTRL, { name }), item, { retries: 0 }).all();
