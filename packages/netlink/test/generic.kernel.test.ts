@@ -261,16 +261,47 @@ describe("groups by name", () => {
   });
 });
 
+/** Runs a program that imports the built packages. */
+function run(program: string): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+    cwd: import.meta.dirname,
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  return { status, stdout, stderr };
+}
+
 test("what listens for changes never keeps the process alive", () => {
   const program = `
     import { GenericNetlink } from "@nlring/netlink/generic";
     const generic = await GenericNetlink.open();
     console.log((await generic.family("nlctrl")).id);
   `;
-  const { status, stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
-    cwd: import.meta.dirname,
-    encoding: "utf8",
-    timeout: 20_000,
+  expect(run(program)).toEqual({ status: 0, stdout: "16\n", stderr: "" });
+});
+
+describe("the README's examples", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const examples = [...readme.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+  const [real = "", served = ""] = examples.filter((text) => text.includes("defineFamily("));
+
+  test("of the kernel's own controller prints what it says it prints", (context) => {
+    const known = families[0]?.operations.some(({ command }) => command === 10) === true;
+    requireKernel(context, known, "policy dumps came with Linux 5.10");
+    const { status, stdout, stderr } = run(real);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const lines = stdout.split("\n");
+    expect(lines[0]).toMatch(/^16 \d+ 16$/);
+    expect(stdout).toContain("{ name: 'nlctrl', id: 16, maximumAttribute: 0 }");
+    for (const { name } of families) expect(lines).toContain(name);
+    expect(stdout).toContain("{ kind: 'nulString', maximumLength: 15 }");
   });
-  expect({ status, stdout, signal }).toEqual({ status: 0, stdout: "16\n", signal: null });
+
+  test("of a served family prints what it says it prints", () => {
+    const { status, stdout, stderr } = run(served);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toContain("{ speed: 900 }\n");
+    expect(stdout).toContain("{ name: 'stalled', value: { name: 'front' } }\n");
+    expect(stdout).toContain('no generic netlink family "fans"');
+  });
 });
