@@ -150,6 +150,20 @@ describe("a definition", () => {
 });
 
 describe("a served family", () => {
+  test("is served by kernels that map their rings too", async () => {
+    for (const mapped of ["before-4.3", "from-4.3"] as const) {
+      const kernel = new FakeGenericKernel({ mapped });
+      const served = kernel.serveFamily(devices, { ping: () => ({ version: 3 }) });
+      const [generic, client] = await openClient(kernel);
+      expect(await client.request("ping")).toEqual({ version: 3 });
+      const events = await client.subscribe("monitor");
+      served.multicast("monitor", "counted", { count: 1 });
+      expect((await events.next()).value).toMatchObject({ body: { value: { count: 1 } } });
+      await events.close();
+      await generic.close();
+    }
+  });
+
   async function openClient(kernel: FakeGenericKernel): Promise<[GenericNetlink, Devices]> {
     const generic = await GenericNetlink.open({ transport: kernel });
     return [generic, await generic.client(devices)];
@@ -178,6 +192,10 @@ describe("a served family", () => {
     await expect(client.request("ping")).rejects.toBe(fault);
     await expect(client.request("get")).rejects.toMatchObject({ code: "EPERM" });
     await generic.close();
+  });
+
+  test("is refused with negative numbers alone, as the kernel has them", () => {
+    expect(() => new Refusal(22)).toThrow(/22 is no negative error number/);
   });
 
   test("a dump may be refused, and be empty", async () => {

@@ -23,8 +23,9 @@ export class Refusal extends Error {
   /** What the kernel says in words, as the extended ACK. */
   readonly kernelText: string | undefined;
 
-  /** @param errno a negative Linux error number */
+  /** @param errno a negative Linux error number; throws RangeError for any other */
   constructor(errno: number, kernelText?: string) {
+    if (!(errno < 0)) throw new RangeError(`${errno} is no negative error number, such as -22`);
     super(kernelText ?? `error ${errno}`);
     this.name = "Refusal";
     this.errno = errno;
