@@ -23,11 +23,13 @@ import { FamilyDump } from "./family-dump.js";
 import { familyEvents } from "./family-events.js";
 import type { CommandSchema, FamilySchema } from "./family-schema.js";
 
+/** How a command is sent, and how long its answer may take. */
 export interface FamilyRequestOptions extends Omit<RequestOptions, "visit"> {
   /** nlmsg_flags beside those of any request, such as NLM_F_CREATE. */
   readonly flags?: number | undefined;
 }
 
+/** How a command is dumped, and how long. */
 export interface FamilyDumpOptions extends DumpOptions {
   /** nlmsg_flags beside those of any dump. */
   readonly flags?: number | undefined;

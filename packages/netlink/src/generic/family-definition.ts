@@ -26,7 +26,9 @@ export interface EventDefinition {
   readonly attributes: AttributeDefinitions;
 }
 
+/** Commands by the names that the client has them under. */
 export type CommandDefinitions = Readonly<Record<string, CommandDefinition>>;
+/** Events by the names that subscriptions have them under. */
 export type EventDefinitions = Readonly<Record<string, EventDefinition>>;
 
 /** What `defineFamily` takes beside the name. */

@@ -19,6 +19,7 @@ export interface CommandSchema {
   readonly reply: MessageSchema<unknown, unknown> | undefined;
 }
 
+/** What makes one event of a multicast message. */
 export interface EventSchema {
   readonly name: string;
   readonly command: number;

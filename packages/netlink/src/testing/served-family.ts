@@ -57,6 +57,7 @@ export type FamilyHandler<Header extends StructFields, Command> = Command extend
     ) => SentReply<Header, Command> | readonly SentReply<Header, Command>[] | undefined
   : never;
 
+/** How a family is served. */
 export interface ServedFamilyOptions {
   /** Multicast groups, where the definition names none, or not all. */
   readonly groups?: readonly string[] | undefined;
