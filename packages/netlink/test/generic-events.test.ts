@@ -104,9 +104,9 @@ describe("events", () => {
     const { kernel, served, client, generic } = await serve();
     served.remove();
     const successor = kernel.serveFamily(devices, {});
-    // Neither waits for the controller's word, which is still on its way.
-    const events = closing(await client.subscribe("monitor"));
+    // Neither waits for the controller's word, which is still on its way; the first is asked before anybody knows.
     const more = closing(await generic.subscribe("devices", "monitor", devices.event("counted").body));
+    const events = closing(await client.subscribe("monitor"));
     expect(successor.multicast("monitor", "counted", { count: 1 })).toBe(2);
     expect((await more.next()).value).toMatchObject({ body: { count: 1 } });
     expect((await events.next()).value).toMatchObject({ body: { value: { count: 1 } } });

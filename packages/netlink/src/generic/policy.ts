@@ -116,8 +116,8 @@ class PolicyCollector {
    * Some kernels (6.18 is one) take the command from the half that is no dump, and so say 0 for every command that has none. They come in
    * the order in which the family lists its operations, which tells whose they are.
    */
-  #commandOf(command: number, { do: isDone, dump }: OperationIndices): number {
-    if (command !== 0 || isDone !== undefined || dump === undefined) return command;
+  #commandOf(command: number, indices: OperationIndices): number {
+    if (command !== 0 || indices.do !== undefined || indices.dump === undefined) return command;
     return this.#dumpOnly.shift() ?? command;
   }
 }
