@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { defineFamily, FamilyHeaderError, FamilyNotFoundError } from "../src/generic/index.js";
-import { DecodeError, KernelError, struct, uint32 } from "../src/index.js";
+import { defineFamily, FamilyDump, FamilyHeaderError, FamilyNotFoundError } from "../src/generic/index.js";
+import {
+  DecodeError,
+  KernelError,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  struct,
+  uint32,
+} from "../src/index.js";
 import { FakeGenericKernel, Refusal } from "../src/testing/index.js";
 import { devices } from "./device-family.js";
 import { closing, openGeneric, serve } from "./generic-fixture.js";
@@ -91,14 +100,32 @@ describe("a client", () => {
   });
 
   test("requests that are made without waiting leave in one send, in their order", async () => {
-    const { client, generic } = await serve({ ping: () => ({ version: 1 }) });
+    const { client, generic, kernel } = await serve({ ping: () => ({ version: 1 }) });
     const order: number[] = [];
     await Promise.all([1, 2, 3].map((number) => client.request("ping").then(() => order.push(number))));
     expect(order).toEqual([1, 2, 3]);
-    // The family is known: this is sent before the close.
+    kernel.requests.length = 0;
+    // The family is known, so that this is sent within the call, before the close.
     const last = client.request("ping");
     await generic.close();
     await expect(last).rejects.toMatchObject({ code: "ERR_SOCKET_CLOSED" });
+    expect(kernel.requests).toEqual([{ family: "devices", command: 3, version: 2 }]);
+  });
+
+  test("flags reach the kernel beside those of any request", async () => {
+    const seen: number[] = [];
+    const { client } = await serve({
+      ping: (_request, { flags }) => {
+        seen.push(flags);
+        return { version: 1 };
+      },
+    });
+    await client.request("ping", {}, { flags: NLM_F_CREATE });
+    await client.dump("ping", {}, { flags: NLM_F_CREATE }).all();
+    expect(seen).toEqual([
+      NLM_F_CREATE | NLM_F_REQUEST | NLM_F_ACK,
+      NLM_F_CREATE | NLM_F_REQUEST | NLM_F_DUMP,
+    ]);
   });
 
   test("options reach the request", async () => {
@@ -175,6 +202,28 @@ describe("a family that was loaded again behind the client's back", () => {
     const seen: unknown[] = [];
     for await (const item of second.client.dump("ping")) seen.push(item);
     expect(seen).toEqual([{ version: 2 }]);
+  });
+
+  test("is not asked for a list again of which something was handed out", async () => {
+    const family = await (await serve()).generic.family("devices");
+    const refused = new Error("refused");
+    async function* items(): AsyncGenerator<number, undefined> {
+      yield 1;
+      throw refused;
+    }
+    let dumps = 0;
+    const dump = new FamilyDump<number>(
+      async () => family,
+      async () => family,
+      () => {
+        dumps++;
+        return { [Symbol.asyncIterator]: items, all: async () => [] };
+      },
+    );
+    const iterator = dump[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: 1 });
+    await expect(iterator.next()).rejects.toBe(refused);
+    expect(dumps).toBe(1);
   });
 
   test("is an error where it was not loaded again", async () => {

@@ -1,9 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { defineFamily, GroupNotFoundError, nlctrl } from "../src/generic/index.js";
-import { uint32 } from "../src/index.js";
+import { DecodeError, uint32 } from "../src/index.js";
 import { FakeGenericKernel } from "../src/testing/index.js";
 import { devices } from "./device-family.js";
-import { closing, countSockets, openGeneric, serve } from "./generic-fixture.js";
+import {
+  closing,
+  countSockets,
+  openGeneric,
+  rawMessage,
+  refuseMemberships,
+  serve,
+  transportsOf,
+} from "./generic-fixture.js";
 
 describe("events", () => {
   test("come by name, of the groups that were joined alone", async () => {
@@ -48,6 +56,25 @@ describe("events", () => {
     expect((await events.next()).value).toMatchObject({ body: { name: "counted", value: { count: 3 } } });
   });
 
+  test("passing over takes no room: any number of messages may be unknown, of other families, or too short", async () => {
+    const kernel = new FakeGenericKernel();
+    const transports = transportsOf(kernel);
+    const served = kernel.serveFamily(devices, {});
+    const client = await (await openGeneric(kernel)).client(devices);
+    const events = closing(await client.subscribe("monitor", { receiveBuffer: 1 << 20 }));
+    const group = served.groups.get("monitor");
+    const [socket] = transports.slice(-1);
+    for (let sent = 0; sent < 100; sent++) {
+      socket?.deliver(rawMessage(served.id, [200, 1, 0, 0]), group);
+      // The command of an event, of another family.
+      socket?.deliver(rawMessage(served.id + 1, [9, 1, 0, 0]), group);
+      socket?.deliver(rawMessage(served.id, []), group);
+    }
+    served.multicast("monitor", "counted", { count: 4 });
+    for (let sent = 0; sent < 100; sent++) await expect(events.next()).rejects.toBeInstanceOf(DecodeError);
+    expect((await events.next()).value).toMatchObject({ body: { value: { count: 4 } } });
+  });
+
   test("a loss is told as resync", async () => {
     const { served, client } = await serve();
     const events = closing(await client.subscribe("monitor"));
@@ -74,11 +101,14 @@ describe("events", () => {
   });
 
   test("a group that was renumbered by a reload is joined by its new number", async () => {
-    const { kernel, served, client } = await serve();
+    const { kernel, served, client, generic } = await serve();
     served.remove();
     const successor = kernel.serveFamily(devices, {});
+    // Neither waits for the controller's word, which is still on its way; the first is asked before anybody knows.
+    const more = closing(await generic.subscribe("devices", "monitor", devices.event("counted").body));
     const events = closing(await client.subscribe("monitor"));
-    expect(successor.multicast("monitor", "counted", { count: 1 })).toBe(1);
+    expect(successor.multicast("monitor", "counted", { count: 1 })).toBe(2);
+    expect((await more.next()).value).toMatchObject({ body: { count: 1 } });
     expect((await events.next()).value).toMatchObject({ body: { value: { count: 1 } } });
   });
 
@@ -88,6 +118,32 @@ describe("events", () => {
     const events = closing(await generic.subscribe("nlctrl", "notify", nlctrl.event("newFamily").body));
     kernel.serveFamily(devices, {});
     expect((await events.next()).value).toMatchObject({ body: { name: "devices", version: 2 } });
+  });
+
+  test("a group that may not be joined leaves no socket behind", async () => {
+    const kernel = new FakeGenericKernel();
+    const sockets = countSockets(kernel);
+    kernel.serveFamily(devices, {});
+    const client = await (await openGeneric(kernel)).client(devices);
+    refuseMemberships(kernel);
+    await expect(client.subscribe("monitor")).rejects.toMatchObject({ code: "EPERM" });
+    expect(sockets()).toBe(2);
+  });
+
+  test("a signal ends what it was given to: the subscription's its own, the GenericNetlink's no subscription", async () => {
+    const kernel = new FakeGenericKernel();
+    const served = kernel.serveFamily(devices, {});
+    const outer = new AbortController();
+    const inner = new AbortController();
+    const generic = await openGeneric(kernel, { signal: outer.signal });
+    const client = await generic.client(devices);
+    const stays = closing(await client.subscribe("monitor"));
+    const ends = await client.subscribe("monitor", { signal: inner.signal });
+    outer.abort();
+    inner.abort(new Error("enough"));
+    await expect(ends.next()).rejects.toThrow("enough");
+    served.multicast("monitor", "counted", { count: 6 });
+    expect((await stays.next()).value).toMatchObject({ body: { value: { count: 6 } } });
   });
 
   test("an unknown group leaves no socket behind", async () => {

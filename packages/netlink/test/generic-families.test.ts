@@ -9,7 +9,15 @@ import {
 import { NetlinkSocket } from "../src/index.js";
 import { FakeGenericKernel, FakeKernel } from "../src/testing/index.js";
 import { devices } from "./device-family.js";
-import { closing, countSockets, openGeneric, serve } from "./generic-fixture.js";
+import {
+  closing,
+  countSockets,
+  openGeneric,
+  rawMessage,
+  refuseMemberships,
+  serve,
+  transportsOf,
+} from "./generic-fixture.js";
 
 /** Gives what is on its way to the other sockets of the process its turn. */
 function turn(): Promise<void> {
@@ -173,6 +181,46 @@ describe("what is known of families", () => {
       expect(sockets()).toBe(0);
       expect(generic.socket.closed).toBe(true);
     }
+  });
+
+  test("where a message of the controller cannot be read, all is asked for again", async () => {
+    const { kernel, asked } = counting();
+    kernel.serveFamily(devices, {});
+    const transports = transportsOf(kernel);
+    const generic = await openGeneric(kernel);
+    await generic.family("devices");
+    // An attribute that is longer than its message.
+    transports[1]?.deliver(rawMessage(16, [1, 2, 0, 0, 60, 0, 2, 0]), 16);
+    await turn();
+    const before = asked();
+    await generic.family("devices");
+    await generic.family("devices");
+    expect(asked() - before).toBe(1);
+  });
+
+  test("nothing is kept any more when the socket that hears of changes is lost", async () => {
+    const { kernel, asked } = counting();
+    kernel.serveFamily(devices, {});
+    const transports = transportsOf(kernel);
+    const generic = await openGeneric(kernel);
+    await generic.family("devices");
+    const [, notifications] = transports;
+    if (notifications === undefined) throw new Error("there is no second socket");
+    notifications.fill = () => -5;
+    kernel.serveFamily(defineFamily("others", {}), {});
+    await turn();
+    const before = asked();
+    await generic.family("devices");
+    await generic.family("devices");
+    expect(asked() - before).toBe(2);
+  });
+
+  test("a group that cannot be joined leaves no socket behind", async () => {
+    const kernel = new FakeGenericKernel();
+    const sockets = countSockets(kernel);
+    refuseMemberships(kernel);
+    await expect(GenericNetlink.open({ transport: kernel })).rejects.toMatchObject({ code: "EPERM" });
+    expect(sockets()).toBe(0);
   });
 
   test("a kernel that cannot be opened leaves no socket behind", async () => {

@@ -1,7 +1,7 @@
 import { afterEach } from "vitest";
 import { type FamilyClient, type FamilySchema, GenericNetlink } from "../src/generic/index.js";
-import type { SocketOptions } from "../src/index.js";
-import { FakeGenericKernel, type ServedFamily } from "../src/testing/index.js";
+import { MessageWriter, type SocketOptions, SystemError } from "../src/index.js";
+import { FakeGenericKernel, MemoryTransport, type ServedFamily } from "../src/testing/index.js";
 import { type DeviceHandlers, devices } from "./device-family.js";
 
 const open: { close(): Promise<void> }[] = [];
@@ -65,4 +65,35 @@ export function countSockets(kernel: FakeGenericKernel): () => number {
     return transport;
   };
   return () => sockets;
+}
+
+/** The sockets that a kernel gets, in the order in which they are opened. */
+export function transportsOf(kernel: FakeGenericKernel): MemoryTransport[] {
+  const transports: MemoryTransport[] = [];
+  const openTransport = kernel.open.bind(kernel);
+  kernel.open = (request) => {
+    const transport = openTransport(request);
+    if (transport instanceof MemoryTransport) transports.push(transport);
+    return transport;
+  };
+  return transports;
+}
+
+/** A message as the kernel sends it, whatever is in it. */
+export function rawMessage(type: number, payload: readonly number[]): Uint8Array {
+  const writer = MessageWriter.growing().begin(type, 0, 0, 0).bytes(Uint8Array.from(payload));
+  writer.end();
+  return writer.finished();
+}
+
+/** Has the kernel let no socket into a group from now on. */
+export function refuseMemberships(kernel: FakeGenericKernel): void {
+  const openTransport = kernel.open.bind(kernel);
+  kernel.open = (request) => {
+    const transport = openTransport(request);
+    transport.addMembership = () => {
+      throw new SystemError("setsockopt", -1);
+    };
+    return transport;
+  };
 }

@@ -1,12 +1,10 @@
 import type { DumpOptions } from "../dump.js";
-import { DecodeError, KernelError } from "../errors.js";
-import type { Message } from "../message.js";
+import { KernelError } from "../errors.js";
 import type { Decoder, Outgoing } from "../outgoing.js";
 import type { StructFields } from "../schema/struct.js";
 import type { NetlinkSocket } from "../socket.js";
 import type { RequestOptions } from "../socket-options.js";
 import type { SubscribeOptions, Subscription } from "../subscription.js";
-import { commandOf } from "./command-header.js";
 import { type GenericFamily, groupNumber } from "./controller.js";
 import { FamilyHeaderError } from "./errors.js";
 import type { FamilyCache } from "./family-cache.js";
@@ -21,7 +19,7 @@ import type {
 } from "./family-definition.js";
 import { FamilyDump } from "./family-dump.js";
 import { familyEvents } from "./family-events.js";
-import type { CommandSchema, FamilySchema } from "./family-schema.js";
+import type { FamilySchema } from "./family-schema.js";
 
 /** How a command is sent, and how long its answer may take. */
 export interface FamilyRequestOptions extends Omit<RequestOptions, "visit"> {
@@ -75,19 +73,21 @@ export class FamilyClient<
    * `NetlinkSocket.request` does, with DecodeError where the reply has another command than the definition says, with FamilyNotFoundError
    * where the family was unloaded, and with TypeError where the definition has no such command.
    */
-  async request<Name extends keyof Commands & string>(
+  request<Name extends keyof Commands & string>(
     name: Name,
     value?: RequestBody<Header, Commands[Name]>,
     options: FamilyRequestOptions = {},
   ): Promise<RequestResult<Header, Commands[Name]>> {
-    const command = this.#schema.command(name);
     const { socket } = this.#support;
-    const reply = replyDecoder(command);
+    const result = this.#attempt((family) => {
+      const { request, decoder } = this.#schema.command(name);
+      const message = request.message(family.id, value, options.flags);
+      return decoder === undefined
+        ? socket.request(message, options)
+        : socket.request(message, decoder, options);
+    });
     // The command's schemas were made from the part of the definition that the types are made from.
-    return (await this.#attempt((family) => {
-      const message = command.request.message(family.id, value, options.flags);
-      return reply === undefined ? socket.request(message, options) : socket.request(message, reply, options);
-    })) as RequestResult<Header, Commands[Name]>;
+    return result as Promise<RequestResult<Header, Commands[Name]>>;
   }
 
   /**
@@ -99,11 +99,9 @@ export class FamilyClient<
     value?: RequestBody<Header, Commands[Name]>,
     options: FamilyDumpOptions = {},
   ): FamilyDump<ReplyBody<Header, Commands[Name]>> {
-    const command = this.#schema.command(name);
-    const decoder = replyDecoder(command);
+    const { request, decoder } = this.#schema.command(name);
     if (decoder === undefined) throw new TypeError(`${name} of ${this.#schema.name} has no reply to dump`);
-    const message = (family: GenericFamily): Outgoing =>
-      command.request.message(family.id, value, options.flags);
+    const message = (family: GenericFamily): Outgoing => request.message(family.id, value, options.flags);
     // As in request().
     const item = decoder as Decoder<ReplyBody<Header, Commands[Name]>>;
     return new FamilyDump(
@@ -140,7 +138,7 @@ export class FamilyClient<
     return familyEvents(socket, this.#schema, family.id, senders);
   }
 
-  async #attempt<T>(send: (family: GenericFamily) => Promise<T>): Promise<T> {
+  async #attempt(send: (family: GenericFamily) => Promise<unknown>): Promise<unknown> {
     // Sent within the call where the family is known: in order with what the caller does next.
     const family = this.#known() ?? (await this.#current());
     try {
@@ -183,20 +181,4 @@ export class FamilyClient<
     this.#family = family;
     return family;
   }
-}
-
-function replyDecoder({ name, reply, replyCommand }: CommandSchema): Decoder<unknown> | undefined {
-  if (reply === undefined) return undefined;
-  return {
-    decode: (message: Message) => {
-      const command = commandOf(message);
-      if (command !== replyCommand) {
-        throw new DecodeError(
-          `the reply to ${name} has the command ${command}, and its definition ${replyCommand} (replyCommand)`,
-          message.payloadOffset - message.offset,
-        );
-      }
-      return reply.decode(message);
-    },
-  };
 }

@@ -1,6 +1,9 @@
 import type { Dump } from "../dump.js";
 import type { GenericFamily } from "./controller.js";
 
+/** What a FamilyDump needs of a Dump. */
+type DumpOfFamily<T> = AsyncIterable<T> & Pick<Dump<T>, "all">;
+
 /**
  * A list that a family hands out in pieces. Every iteration asks anew, when its first item is wanted; `all` collects one. Iterating rejects
  * as that of `Dump` does, and with FamilyNotFoundError where the family was unloaded.
@@ -8,12 +11,12 @@ import type { GenericFamily } from "./controller.js";
 export class FamilyDump<T> implements AsyncIterable<T> {
   readonly #current: () => Promise<GenericFamily>;
   readonly #successor: (family: GenericFamily, error: unknown) => Promise<GenericFamily | undefined>;
-  readonly #dump: (family: GenericFamily) => Dump<T>;
+  readonly #dump: (family: GenericFamily) => DumpOfFamily<T>;
 
   constructor(
     current: () => Promise<GenericFamily>,
     successor: (family: GenericFamily, error: unknown) => Promise<GenericFamily | undefined>,
-    dump: (family: GenericFamily) => Dump<T>,
+    dump: (family: GenericFamily) => DumpOfFamily<T>,
   ) {
     this.#current = current;
     this.#successor = successor;

@@ -1,7 +1,9 @@
+import { DecodeError } from "../errors.js";
+import type { Decoder } from "../outgoing.js";
 import type { AttributeDefinitions } from "../schema/attribute-set.js";
 import { MessageSchema } from "../schema/message-schema.js";
 import { type StructFields, StructType } from "../schema/struct.js";
-import { CommandHeader } from "./command-header.js";
+import { CommandHeader, commandOf } from "./command-header.js";
 import type {
   CommandDefinitions,
   EventDefinitions,
@@ -17,6 +19,8 @@ export interface CommandSchema {
   readonly replyCommand: number;
   /** Undefined where the kernel's ACK is the whole answer. */
   readonly reply: MessageSchema<unknown, unknown> | undefined;
+  /** Reads replies by that schema, and throws DecodeError for one of another command. */
+  readonly decoder: Decoder<unknown> | undefined;
 }
 
 /** What makes one event of a multicast message. */
@@ -55,12 +59,14 @@ export class FamilySchema<
     for (const [key, { command, request = {}, reply, replyCommand = command }] of Object.entries<
       CommandDefinitions[string]
     >(definition.commands ?? {})) {
+      const replySchema = reply === undefined ? undefined : this.#message(key, replyCommand, reply);
       commands.set(key, {
         name: key,
         command,
         request: this.#message(key, command, request),
         replyCommand,
-        reply: reply === undefined ? undefined : this.#message(key, replyCommand, reply),
+        reply: replySchema,
+        decoder: replySchema && replyDecoder(key, replyCommand, replySchema),
       });
     }
     const events = new Map<string, EventSchema>();
@@ -110,6 +116,25 @@ export class FamilySchema<
     };
     return new MessageSchema(new StructType(fields), attributes);
   }
+}
+
+function replyDecoder(
+  name: string,
+  replyCommand: number,
+  reply: MessageSchema<unknown, unknown>,
+): Decoder<unknown> {
+  return {
+    decode: (message) => {
+      const command = commandOf(message);
+      if (command !== replyCommand) {
+        throw new DecodeError(
+          `the reply to ${name} has the command ${command}, and its definition ${replyCommand} (replyCommand)`,
+          message.payloadOffset - message.offset,
+        );
+      }
+      return reply.decode(message);
+    },
+  };
 }
 
 function unknown(kind: string, name: string, family: string, known: Iterable<string>): TypeError {

@@ -12,7 +12,6 @@ import {
   GENL_ID_CTRL,
 } from "./abi.js";
 import { type GenericFamily, nlctrl } from "./controller.js";
-import { FamilyNotFoundError } from "./errors.js";
 
 /** What the kernel accepts as an attribute, and as the attributes in it. */
 export interface AttributePolicyTree extends AttributePolicy {
@@ -117,28 +116,22 @@ class PolicyCollector {
    * Some kernels (6.18 is one) take the command from the half that is no dump, and so say 0 for every command that has none. They come in
    * the order in which the family lists its operations, which tells whose they are.
    */
-  #commandOf(command: number, { do: isDone, dump }: OperationIndices): number {
-    if (isDone !== undefined || dump === undefined) return command;
-    if (command === 0) return this.#dumpOnly.shift() ?? command;
-    const at = this.#dumpOnly.indexOf(command);
-    if (at >= 0) this.#dumpOnly.splice(at, 1);
-    return command;
+  #commandOf(command: number, indices: OperationIndices): number {
+    if (command !== 0 || indices.do !== undefined || indices.dump === undefined) return command;
+    return this.#dumpOnly.shift() ?? command;
   }
 }
 
 /** Asks the controller what a family accepts. */
 export async function requestPolicy(socket: NetlinkSocket, family: GenericFamily): Promise<FamilyPolicy> {
   const { request } = nlctrl.command("getPolicy");
-  const { name } = family;
   const collector = new PolicyCollector(family);
   const item = { decode: (message: Message) => collector.visit(message) };
   try {
-    await socket.dump(request.message(GENL_ID_CTRL, { name }), item, { retries: 0 }).all();
+    await socket.dump(request.message(GENL_ID_CTRL, { name: family.name }), item, { retries: 0 }).all();
   } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    if (error.code === "ENOENT") throw new FamilyNotFoundError(name, error);
     // The answer where no operation has a policy.
-    if (error.code !== "ENODATA") throw error;
+    if (!(error instanceof KernelError && error.code === "ENODATA")) throw error;
   }
   return collector.finished();
 }
