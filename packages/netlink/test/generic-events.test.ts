@@ -65,10 +65,10 @@ describe("events", () => {
     const group = served.groups.get("monitor");
     const [socket] = transports.slice(-1);
     for (let sent = 0; sent < 100; sent++) {
-      socket?.deliver(rawMessage(served.id, [200, 1, 0, 0]), group);
+      socket?.deliver(rawMessage(served.id, [200, 1, 0, 0]), { group });
       // The command of an event, of another family.
-      socket?.deliver(rawMessage(served.id + 1, [9, 1, 0, 0]), group);
-      socket?.deliver(rawMessage(served.id, []), group);
+      socket?.deliver(rawMessage(served.id + 1, [9, 1, 0, 0]), { group });
+      socket?.deliver(rawMessage(served.id, []), { group });
     }
     served.multicast("monitor", "counted", { count: 4 });
     for (let sent = 0; sent < 100; sent++) await expect(events.next()).rejects.toBeInstanceOf(DecodeError);

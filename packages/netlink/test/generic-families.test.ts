@@ -190,7 +190,7 @@ describe("what is known of families", () => {
     const generic = await openGeneric(kernel);
     await generic.family("devices");
     // An attribute that is longer than its message.
-    transports[1]?.deliver(rawMessage(16, [1, 2, 0, 0, 60, 0, 2, 0]), 16);
+    transports[1]?.deliver(rawMessage(16, [1, 2, 0, 0, 60, 0, 2, 0]), { group: 16 });
     await turn();
     const before = asked();
     await generic.family("devices");
