@@ -122,7 +122,10 @@ export class StructType<Definition extends StructFields> extends PayloadType<
       const { name, size } = field;
       const part = value[name];
       try {
-        if (part === undefined || field.type instanceof PaddingType) {
+        if (field.type instanceof PaddingType) {
+          // Not zeros by themselves: generic netlink's header is of this kind, and writes what the command is.
+          field.type.write(writer);
+        } else if (part === undefined) {
           writer.bytes(this.#zeros.subarray(0, size));
         } else {
           if (isFields(part) && part[trailingBytes] !== undefined) {
