@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { NETLINK_ROUTE, NetlinkSocket } from "@nlring/netlink";
+import { AF_INET } from "@nlring/netlink/route";
 import { dumpRoutes } from "./routes.mjs";
 
 const run = promisify(execFile);
-const AF_INET = 2;
 
 /**
  * @typedef {object} Consumer
