@@ -16,6 +16,7 @@ export const NETLINK_NO_ENOBUFS = 5;
 export const NETLINK_RX_RING = 6;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
+export const NETLINK_GET_STRICT_CHK = 12;
 
 /** struct nlmsghdr: length, type, flags, sequence, port; 16 bytes, host byte order. */
 export const NLMSG_HDRLEN = 16;
@@ -31,6 +32,7 @@ export const NLM_F_MULTI = 0x02;
 export const NLM_F_ACK = 0x04;
 export const NLM_F_ECHO = 0x08;
 export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_REPLACE = 0x100;
 export const NLM_F_CREATE = 0x400;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_APPEND = 0x800;

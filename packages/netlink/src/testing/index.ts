@@ -1,3 +1,7 @@
-export { FakeKernel, type FakeKernelOptions, type KernelRequest } from "./fake-kernel.js";
+export type { AcknowledgementDetails, FailureDetails } from "./fake-answer.js";
+export type { FakeDumpOptions } from "./fake-dump.js";
+export { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
+export { FakePeer } from "./fake-peer.js";
+export type { KernelRequest } from "./fake-request.js";
 export type { FakeSocket } from "./memory-socket.js";
 export { MemoryTransport, type SendHandler } from "./memory-transport.js";

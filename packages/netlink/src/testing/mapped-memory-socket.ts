@@ -1,9 +1,12 @@
 import { type KernelDialect, KernelSocket, type RingGeometry, ringLength } from "@nlring/ring-core";
-import { NETLINK_NO_ENOBUFS } from "../abi.js";
+import { NETLINK_NO_ENOBUFS, SOL_NETLINK } from "../abi.js";
 import { EBADF, EINVAL } from "../errno.js";
 import type { MappedSocket } from "../kernel-ring.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 import type { SendHandler } from "./memory-transport.js";
+
+/** What such a kernel allocates for a chunk of a dump. */
+const DUMP_CHUNK = 3776;
 
 /**
  * A socket of a stand-in for the mapped kernel. As there, what the kernel answers is built in ring frames, and multicast and other sockets'
@@ -15,6 +18,7 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
   readonly receiveBuffer = 212_992;
   readonly #kernel: KernelSocket;
   readonly #handle: SendHandler;
+  #toLose = 0;
 
   constructor(
     portId: number,
@@ -39,12 +43,27 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
 
   deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
     if (this.closed) return false;
+    if (this.#toLose > 0 && (senderPort === 0 || group !== 0)) {
+      this.#toLose--;
+      this.#kernel.overrun();
+      return false;
+    }
     const delivered =
       group === 0 && senderPort === 0
         ? this.#build(bytes)
         : this.#kernel.deliver(bytes, { group, senderPort });
     this.wake();
     return delivered;
+  }
+
+  startDump(next: (room: number) => Uint8Array | undefined): number {
+    const started = this.#kernel.startDump(() => next(DUMP_CHUNK));
+    this.wake();
+    return started;
+  }
+
+  lose(count: number): void {
+    this.#toLose += count;
   }
 
   setReceiveBuffer(_bytes: number): number {
@@ -86,7 +105,9 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     return this.#kernel.drops;
   }
 
-  setOption(_level: number, option: number, value: number): void {
+  setOption(level: number, option: number, value: number): void {
+    if (level !== SOL_NETLINK) return;
+    this.noteOption(option, value);
     if (option === NETLINK_NO_ENOBUFS) this.#kernel.setNoEnobufs(value !== 0);
   }
 

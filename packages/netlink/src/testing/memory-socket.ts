@@ -8,6 +8,15 @@ export interface FakeSocket {
   deliver(bytes: Uint8Array, group?: number, senderPort?: number): boolean;
   /** True where the socket is a member of the multicast group. */
   isMember(group: number): boolean;
+  /** True where the option of level SOL_NETLINK is set, such as NETLINK_EXT_ACK. */
+  hasOption(option: number): boolean;
+  /**
+   * Starts a dump as the kernel does: `next` is asked for a chunk of at most `room` bytes, and for the one behind it when that was taken. It
+   * returns undefined behind the last. Returns 0, or -EBUSY while another dump of the socket runs.
+   */
+  startDump(next: (room: number) => Uint8Array | undefined): number;
+  /** Loses the next messages for this socket, as if its receive buffer were full. */
+  lose(count: number): void;
 }
 
 /** What sockets in memory have in common: groups, readiness and their end. */
@@ -15,6 +24,7 @@ export abstract class MemorySocket {
   readonly #memory: ArrayBuffer;
   readonly #onClose: () => void;
   readonly #groups = new Set<number>();
+  readonly #options = new Set<number>();
   #callback: () => void = () => {};
   #resumed = false;
   #closed = false;
@@ -34,6 +44,15 @@ export abstract class MemorySocket {
 
   isMember(group: number): boolean {
     return this.#groups.has(group);
+  }
+
+  hasOption(option: number): boolean {
+    return this.#options.has(option);
+  }
+
+  protected noteOption(option: number, value: number): void {
+    if (value === 0) this.#options.delete(option);
+    else this.#options.add(option);
   }
 
   addMembership(group: number): void {
