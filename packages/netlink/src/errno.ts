@@ -36,6 +36,7 @@ export const EEXIST = -17;
 export const ENODEV = -19;
 export const EINVAL = -22;
 export const ENOSPC = -28;
+export const ERANGE = -34;
 export const EMSGSIZE = -90;
 export const ENOPROTOOPT = -92;
 export const EOPNOTSUPP = -95;

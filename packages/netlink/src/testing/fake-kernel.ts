@@ -64,15 +64,24 @@ export class FakeKernel implements TransportProvider {
   }
 
   /**
-   * Sends a message to every socket in the group, of whatever protocol; returns how many had room for it. It carries no sequence number and
-   * no port, as what the kernel tells of its own accord.
+   * Sends a message to the sockets in a group; returns how many had room for it.
+   *
+   * @param cause the request that it tells the effect of: the message carries its numbers, and goes to sockets of its protocol alone. Without
+   *   one the numbers are 0, and sockets of any protocol get it.
    */
-  multicast(group: number, message: Outgoing): number;
+  multicast(group: number, message: Outgoing, cause?: KernelRequest): number;
   multicast(group: number, type: number, write?: (writer: MessageWriter) => void): number;
-  multicast(group: number, message: Outgoing | number, write?: (writer: MessageWriter) => void): number {
-    const bytes = buildMessage(typeof message === "number" ? { type: message, write } : message);
+  multicast(
+    group: number,
+    message: Outgoing | number,
+    last?: KernelRequest | ((writer: MessageWriter) => void),
+  ): number {
+    const [cause, write] = typeof last === "function" ? [undefined, last] : [last, undefined];
+    const outgoing = typeof message === "number" ? { type: message, write } : message;
+    const bytes = buildMessage(outgoing, cause?.message.sequence, cause?.transport.portId);
     let delivered = 0;
-    for (const socket of this.#sockets.keys()) {
+    for (const [socket, protocol] of this.#sockets) {
+      if (cause !== undefined && protocol !== cause.protocol) continue;
       if (socket.isMember(group) && socket.deliver(bytes, group)) delivered++;
     }
     return delivered;

@@ -3,5 +3,6 @@ export type { FakeDumpOptions } from "./fake-dump.js";
 export { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
 export { FakePeer } from "./fake-peer.js";
 export type { KernelRequest } from "./fake-request.js";
+export { FakeRouteKernel } from "./fake-route-kernel.js";
 export type { FakeSocket } from "./memory-socket.js";
 export { MemoryTransport, type SendHandler } from "./memory-transport.js";
