@@ -1,3 +1,13 @@
+export {
+  type ConformanceCase,
+  conformanceCases,
+  fakeStage,
+  missingRequirements,
+  type Requirement,
+  type Stage,
+  type StagePeer,
+  type StageSocketOptions,
+} from "./conformance/index.js";
 export type { AcknowledgementDetails, FailureDetails } from "./fake-answer.js";
 export type { FakeDumpOptions } from "./fake-dump.js";
 export { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";

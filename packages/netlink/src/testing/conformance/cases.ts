@@ -1,0 +1,13 @@
+import type { ConformanceCase } from "./case.js";
+import { errorCases } from "./error-cases.js";
+import { forgeryCases } from "./forgery-cases.js";
+import { messageCases } from "./message-cases.js";
+import { requestCases } from "./request-cases.js";
+
+/** Every named behaviour of sockets over a transport. */
+export const conformanceCases: readonly ConformanceCase[] = [
+  ...messageCases,
+  ...requestCases,
+  ...forgeryCases,
+  ...errorCases,
+];
