@@ -1,6 +1,8 @@
 import type { ConformanceCase } from "./case.js";
+import { dumpCases } from "./dump-cases.js";
 import { errorCases } from "./error-cases.js";
 import { forgeryCases } from "./forgery-cases.js";
+import { interruptionCases } from "./interruption-cases.js";
 import { messageCases } from "./message-cases.js";
 import { requestCases } from "./request-cases.js";
 
@@ -10,4 +12,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...requestCases,
   ...forgeryCases,
   ...errorCases,
+  ...dumpCases,
+  ...interruptionCases,
 ];
