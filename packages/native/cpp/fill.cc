@@ -15,22 +15,25 @@ namespace {
 // own messages are smaller.
 constexpr size_t kSpillLength = 256 * 1024;
 
-// The kernel ring has the sender's ids here; a plain socket does not know them, and 0 would say root.
-constexpr uint32_t kUnknownId = 0xffffffff;
+constexpr int kListenAllNamespaces = 8;  // NETLINK_LISTEN_ALL_NSID, which headers before Linux 4.2 lack
 
 }  // namespace
 
-uint32_t GroupOf(msghdr* message, const sockaddr_nl& sender) {
+Origin OriginOf(msghdr* message, const sockaddr_nl& sender) {
+  // The mask knows the first 32 groups only.
+  Origin origin = {static_cast<uint32_t>(ffs(static_cast<int>(sender.nl_groups))), kUnknownId};
   for (cmsghdr* control = CMSG_FIRSTHDR(message); control != nullptr;
        control = CMSG_NXTHDR(message, control)) {
-    if (control->cmsg_level == SOL_NETLINK && control->cmsg_type == NETLINK_PKTINFO) {
+    if (control->cmsg_level != SOL_NETLINK) continue;
+    if (control->cmsg_type == NETLINK_PKTINFO) {
       nl_pktinfo information;
       memcpy(&information, CMSG_DATA(control), sizeof(information));
-      return information.group;
+      origin.group = information.group;
+    } else if (control->cmsg_type == kListenAllNamespaces) {
+      memcpy(&origin.namespace_id, CMSG_DATA(control), sizeof(origin.namespace_id));
     }
   }
-  // The mask knows the first 32 groups only.
-  return static_cast<uint32_t>(ffs(static_cast<int>(sender.nl_groups)));
+  return origin;
 }
 
 FillScratch::~FillScratch() {
@@ -96,10 +99,12 @@ void Filler::Publish(int index, bool copied) {
   const uint32_t frame = scratch_->frames_[index];
   FrameHeader* header = ring_->Header(frame);
   header->length = message.msg_len;
-  header->group = GroupOf(&message.msg_hdr, scratch_->senders_[index]);
+  const Origin origin = OriginOf(&message.msg_hdr, scratch_->senders_[index]);
+  header->group = origin.group;
   header->pid = scratch_->senders_[index].nl_pid;
   header->uid = kUnknownId;
-  header->gid = kUnknownId;
+  // A mapped kernel has the sender's group id here, which a plain socket does not know.
+  header->gid = origin.namespace_id;
   // Only behind a frame that was filled: held frames are passed over when a message is, never before.
   ring_->set_head(ring_->Next(frame));
   ring_->SetStatus(frame, copied ? kCopy : kValid);

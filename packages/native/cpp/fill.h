@@ -13,11 +13,22 @@ namespace nlring {
 // Most messages that one recvmmsg takes.
 constexpr uint32_t kFillLimit = 64;
 
-// Room for the ancillary data of one message: the multicast group (NETLINK_PKTINFO).
-constexpr size_t kControlLength = CMSG_SPACE(sizeof(nl_pktinfo));
+// Room for the ancillary data of one message: the multicast group (NETLINK_PKTINFO) and the network namespace
+// (NETLINK_LISTEN_ALL_NSID).
+constexpr size_t kControlLength = CMSG_SPACE(sizeof(nl_pktinfo)) + CMSG_SPACE(sizeof(int));
 
-// The multicast group of a received message by number, 0 for none.
-uint32_t GroupOf(msghdr* message, const sockaddr_nl& sender);
+// Stands for an id that nobody told. The kernel ring has the sender's user and group there, where 0 would say
+// root; as a namespace it is NETNSA_NSID_NOT_ASSIGNED (include/uapi/linux/net_namespace.h).
+constexpr uint32_t kUnknownId = 0xffffffff;
+
+// Where a received message comes from, beside its sender's port.
+struct Origin {
+  // Multicast group by number, 0 for none.
+  uint32_t group;
+  // Id of the network namespace, where the kernel told one.
+  uint32_t namespace_id;
+};
+Origin OriginOf(msghdr* message, const sockaddr_nl& sender);
 
 // The arrays of one recvmmsg and the memory for what does not fit a frame: one of them per environment, since
 // a fill never outlives its call.

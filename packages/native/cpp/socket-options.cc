@@ -1,4 +1,5 @@
 // Binding, membership and options of a socket.
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 
 #include <cerrno>
@@ -62,12 +63,27 @@ Napi::Value Socket::Bind(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, "bind", errno);
     return env.Undefined();
   }
+  uint32_t bound = 0;
+  if (!ReadPort(env, &bound)) return env.Undefined();
+  return Napi::Number::New(env, bound);
+}
+
+bool Socket::ReadPort(Napi::Env env, uint32_t* port_id) {
+  sockaddr_nl address = {};
   socklen_t length = sizeof(address);
   if (getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     ThrowSystemError(env, "getsockname", errno);
-    return env.Undefined();
+    return false;
   }
-  return Napi::Number::New(env, address.nl_pid);
+  *port_id = address.nl_pid;
+  return true;
+}
+
+Napi::Value Socket::PortId(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  uint32_t port_id = 0;
+  if (!CheckOpen(env) || !ReadPort(env, &port_id)) return env.Undefined();
+  return Napi::Number::New(env, port_id);
 }
 
 Napi::Value Socket::ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name) {
@@ -130,6 +146,38 @@ Napi::Value Socket::GetOption(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   return Napi::Number::New(env, number);
+}
+
+Napi::Value Socket::AttachFilter(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!CheckOpen(env)) return env.Undefined();
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  if (!ReadBytes(env, info[0], "the program", &bytes, &length)) return env.Undefined();
+  if (length % sizeof(sock_filter) != 0 || length / sizeof(sock_filter) > USHRT_MAX) {
+    ThrowRangeError(env, "the program must be whole instructions of 8 bytes, at most 65,535 of them");
+    return env.Undefined();
+  }
+  // The kernel copies it, from whatever alignment.
+  sock_fprog program = {};
+  program.len = static_cast<uint16_t>(length / sizeof(sock_filter));
+  program.filter = reinterpret_cast<sock_filter*>(bytes);
+  if (setsockopt(descriptor_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    ThrowSystemError(env, "setsockopt", errno, "SO_ATTACH_FILTER");
+  }
+  return env.Undefined();
+}
+
+Napi::Value Socket::DetachFilter(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!CheckOpen(env)) return env.Undefined();
+  const int unused = 0;
+  // ENOENT says that there was none.
+  if (setsockopt(descriptor_, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) != 0 &&
+      errno != ENOENT) {
+    ThrowSystemError(env, "setsockopt", errno, "SO_DETACH_FILTER");
+  }
+  return env.Undefined();
 }
 
 Napi::Value Socket::ReceiveBuffer(const Napi::CallbackInfo& info) {

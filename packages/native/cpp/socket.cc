@@ -6,6 +6,7 @@
 #include <climits>
 
 #include "drain.h"
+#include "existing-descriptor.h"
 #include "network-namespace.h"
 #include "system-error.h"
 
@@ -33,19 +34,17 @@ bool ReadNamespace(Napi::Env env, Napi::Value value, NetworkNamespace* where) {
   return true;
 }
 
-bool ReadBytes(Napi::Env env, Napi::Value value, uint8_t** bytes, size_t* length) {
-  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
-    // The engine's own call, since the memory may be a SharedArrayBuffer's.
-    void* data = nullptr;
-    if (napi_get_typedarray_info(env, value, nullptr, length, &data, nullptr, nullptr) == napi_ok) {
-      // One NULL vector would have a kernel ring sent instead of an empty message.
-      static uint8_t empty;
-      *bytes = data == nullptr ? &empty : static_cast<uint8_t*>(data);
-      return true;
-    }
+// The descriptor to take over, or -1 where none is given.
+bool ReadDescriptor(Napi::Env env, Napi::Value value, const NetworkNamespace& where, int* descriptor) {
+  if (value.IsUndefined()) return true;
+  if (!where.IsOwn()) {
+    ThrowTypeError(env, "a descriptor is in a network namespace already: give one or the other");
+    return false;
   }
-  ThrowTypeError(env, "the message must be a Uint8Array");
-  return false;
+  int64_t number = 0;
+  if (!ReadInteger(env, value, "descriptor", 0, INT_MAX, &number)) return false;
+  *descriptor = static_cast<int>(number);
+  return true;
 }
 
 }  // namespace
@@ -54,10 +53,13 @@ Napi::Function Socket::Define(Napi::Env env) {
   return DefineClass(env, "Socket",
                      {
                          InstanceMethod<&Socket::Bind>("bind"),
+                         InstanceAccessor<&Socket::PortId>("portId"),
                          InstanceMethod<&Socket::AddMembership>("addMembership"),
                          InstanceMethod<&Socket::DropMembership>("dropMembership"),
                          InstanceMethod<&Socket::SetOption>("setOption"),
                          InstanceMethod<&Socket::GetOption>("getOption"),
+                         InstanceMethod<&Socket::AttachFilter>("attachFilter"),
+                         InstanceMethod<&Socket::DetachFilter>("detachFilter"),
                          InstanceMethod<&Socket::SetReceiveBuffer>("setReceiveBuffer"),
                          InstanceAccessor<&Socket::ReceiveBuffer>("receiveBuffer"),
                          InstanceMethod<&Socket::Drops>("drops"),
@@ -86,9 +88,22 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   if (IsEmpty()) return;
   int64_t protocol = 0;
   NetworkNamespace where;
-  if (!ReadInteger(env, info[0], "protocol", 0, 255, &protocol) || !ReadNamespace(env, info[1], &where))
+  int existing = -1;
+  if (!ReadInteger(env, info[0], "protocol", 0, 255, &protocol) || !ReadNamespace(env, info[1], &where) ||
+      !ReadDescriptor(env, info[2], where, &existing)) {
     return;
+  }
   const char* syscall = "";
+  if (existing >= 0) {
+    const char* option = nullptr;
+    const int failed = PrepareDescriptor(existing, static_cast<int>(protocol), &syscall, &option);
+    if (failed != 0) {
+      ThrowSystemError(env, syscall, -failed, option);
+      return;
+    }
+    descriptor_ = existing;
+    return;
+  }
   const int result = OpenSocket(static_cast<int>(protocol), where, &syscall);
   if (result < 0) {
     ThrowSystemError(env, syscall, -result);
@@ -120,7 +135,7 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   if (descriptor_ < 0) return Napi::Number::New(env, -EBADF);
   uint8_t* bytes = nullptr;
   size_t length = 0;
-  if (!ReadBytes(env, info[0], &bytes, &length)) return env.Undefined();
+  if (!ReadBytes(env, info[0], "the message", &bytes, &length)) return env.Undefined();
   int64_t port_id = 0;
   int64_t groups = 0;
   if ((!info[1].IsUndefined() && !ReadInteger(env, info[1], "portId", 0, kLargestUint32, &port_id)) ||
@@ -137,7 +152,7 @@ Napi::Value Socket::Receive(const Napi::CallbackInfo& info) {
   if (descriptor_ < 0) return Napi::Number::New(env, -EBADF);
   uint8_t* bytes = nullptr;
   size_t length = 0;
-  if (!ReadBytes(env, info[0], &bytes, &length)) return env.Undefined();
+  if (!ReadBytes(env, info[0], "the message", &bytes, &length)) return env.Undefined();
   sockaddr_nl sender = {};
   iovec vector = {bytes, length};
   alignas(cmsghdr) uint8_t control[kControlLength];
@@ -154,7 +169,7 @@ Napi::Value Socket::Receive(const Napi::CallbackInfo& info) {
   } while (received < 0 && errno == EINTR);
   if (received < 0) return Napi::Number::New(env, -errno);
   sender_port_ = sender.nl_pid;
-  group_ = GroupOf(&header, sender);
+  group_ = OriginOf(&header, sender).group;
   return Napi::Number::New(env, static_cast<double>(received));
 }
 

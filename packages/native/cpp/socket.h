@@ -31,10 +31,13 @@ class Socket : public Napi::ObjectWrap<Socket> {
   enum class RingKind { kNone, kUser, kKernel };
 
   Napi::Value Bind(const Napi::CallbackInfo& info);
+  Napi::Value PortId(const Napi::CallbackInfo& info);
   Napi::Value AddMembership(const Napi::CallbackInfo& info);
   Napi::Value DropMembership(const Napi::CallbackInfo& info);
   Napi::Value SetOption(const Napi::CallbackInfo& info);
   Napi::Value GetOption(const Napi::CallbackInfo& info);
+  Napi::Value AttachFilter(const Napi::CallbackInfo& info);
+  Napi::Value DetachFilter(const Napi::CallbackInfo& info);
   Napi::Value SetReceiveBuffer(const Napi::CallbackInfo& info);
   Napi::Value ReceiveBuffer(const Napi::CallbackInfo& info);
   Napi::Value Drops(const Napi::CallbackInfo& info);
@@ -59,6 +62,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   bool CheckOpen(Napi::Env env);
   bool CheckUnmapped(Napi::Env env);
   void KeepSpilled(Napi::Env env, const SpilledMessage& message);
+  // The port that the socket is bound to, 0 for none. On an error throws and returns false.
+  bool ReadPort(Napi::Env env, uint32_t* port_id);
   Napi::Value ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name);
   // Whether the ring's ArrayBuffer was detached by someone else (ArrayBuffer.prototype.transfer).
   bool RingMoved(Napi::Env env);

@@ -87,4 +87,19 @@ bool ReadInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min
   return true;
 }
 
+bool ReadBytes(Napi::Env env, Napi::Value value, const char* name, uint8_t** bytes, size_t* length) {
+  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
+    // The engine's own call, since the memory may be a SharedArrayBuffer's.
+    void* data = nullptr;
+    if (napi_get_typedarray_info(env, value, nullptr, length, &data, nullptr, nullptr) == napi_ok) {
+      // One NULL vector would have a kernel ring sent instead of an empty message.
+      static uint8_t empty;
+      *bytes = data == nullptr ? &empty : static_cast<uint8_t*>(data);
+      return true;
+    }
+  }
+  ThrowTypeError(env, std::string(name) + " must be a Uint8Array");
+  return false;
+}
+
 }  // namespace nlring

@@ -23,4 +23,7 @@ void ThrowRangeError(napi_env env, const std::string& message);
 bool ReadInteger(Napi::Env env, Napi::Value value, const char* name, int64_t minimum, int64_t maximum,
                  int64_t* result);
 
+// Reads a Uint8Array argument, over shared memory too. On anything else throws a TypeError and returns false.
+bool ReadBytes(Napi::Env env, Napi::Value value, const char* name, uint8_t** bytes, size_t* length);
+
 }  // namespace nlring

@@ -16,6 +16,8 @@ export interface NativeRingGeometry {
 export interface NativeSocket {
   /** Binds to a port (0: the kernel chooses) and to a mask of the first 32 multicast groups; returns the port. */
   bind(portId: number, groups: number): number;
+  /** The port that the socket is bound to; 0 while it is not. */
+  readonly portId: number;
   /** Joins a multicast group by number, and has the group of each message told from then on. */
   addMembership(group: number): void;
   dropMembership(group: number): void;
@@ -23,6 +25,13 @@ export interface NativeSocket {
   setOption(level: number, option: number, value: number): void;
   /** getsockopt of a 32-bit integer. */
   getOption(level: number, option: number): number;
+  /**
+   * Has a classic BPF program decide what the socket receives (SO_ATTACH_FILTER): instructions of 8 bytes as struct sock_filter
+   * (include/uapi/linux/filter.h), in host byte order. It takes the place of the one before. Throws EINVAL for a wrong program.
+   */
+  attachFilter(program: Uint8Array): void;
+  /** Takes the program away (SO_DETACH_FILTER); does nothing where there is none. */
+  detachFilter(): void;
   /** Size of the receive buffer in bytes, as the kernel accounts them (twice what SO_RCVBUF was set to). */
   readonly receiveBuffer: number;
   /** Asks for a receive buffer of that size, beyond net.core.rmem_max where privilege allows; returns what came. */
@@ -39,7 +48,8 @@ export interface NativeSocket {
   mapKernelRing(rx: NativeRingGeometry, tx: NativeRingGeometry): ArrayBuffer;
   /**
    * User ring: one recvmmsg of up to `limit` (at most 64) messages straight into free frames in ring order, passing over held
-   * ones. Writes each header (length, group, sender's port in the pid field, 0 for the kernel) and stores the status last.
+   * ones. Writes each header and stores the status last: length, group, the sender's port in the pid field (0 for the kernel), and
+   * in the gid field the id of the network namespace where NETLINK_LISTEN_ALL_NSID has the kernel tell it, else 0xffffffff.
    * A message larger than a frame becomes a COPY frame and waits for `takeCopied`.
    *
    * Returns how many; 0 when none waits; -ENOSPC when the frame at the head is not free; -ENOBUFS when the receive buffer overran;
@@ -89,11 +99,14 @@ export interface NativeAddon {
   readonly layout: Readonly<Record<string, number>>;
   /**
    * Opens a netlink socket, in a network namespace by path or descriptor where one is given: a thread of its own enters it,
-   * opens the socket and ends.
+   * opens the socket and ends. Or takes a netlink socket of the protocol over by its descriptor, and makes it close-on-exec and
+   * non-blocking: it keeps its port, groups and options, and is the caller's no more. Throws EBADF or ENOTSOCK for what is no
+   * socket, EAFNOSUPPORT for one of another family and EPROTOTYPE for another protocol's; the descriptor stays open then.
    */
   readonly Socket: new (
     protocol: number,
     namespace?: string | number,
+    descriptor?: number,
   ) => NativeSocket;
   /**
    * Resolves after an RCU grace period of the kernel (membarrier): no processor still works with what was deleted before. Resolves

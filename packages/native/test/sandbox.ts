@@ -8,6 +8,7 @@ export const native: NativeAddon = loadNative();
 export const NETLINK_ROUTE = 0;
 export const NETLINK_USERSOCK = 2;
 export const NETLINK_NETFILTER = 12;
+export const NETLINK_GENERIC = 16;
 export const SOL_SOCKET = 1;
 export const SOL_NETLINK = 270;
 
@@ -201,6 +202,8 @@ export interface FixtureOptions {
   readonly behind?: readonly string[];
   /** Options of Node. */
   readonly node?: readonly string[];
+  /** Open file that the fixture gets as its descriptor 3. */
+  readonly descriptor?: number;
   readonly onOutput?: (text: string) => void;
 }
 
@@ -208,13 +211,15 @@ export interface FixtureOptions {
 export function runFixture(
   name: string,
   args: readonly string[],
-  { behind = [], node = [], onOutput }: FixtureOptions = {},
+  { behind = [], node = [], descriptor, onOutput }: FixtureOptions = {},
 ): Promise<Ended> {
   const path = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const [command = "", ...rest] = [...behind, process.execPath, ...node, path, ...args];
-  const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
+  const inherited = descriptor === undefined ? [] : [descriptor];
+  const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe", ...inherited] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) throw new Error("the fixture's output is not piped");
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
       output += text;

@@ -12,8 +12,10 @@ export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 
 export const SOL_NETLINK = 270;
+export const NETLINK_BROADCAST_ERROR = 4;
 export const NETLINK_NO_ENOBUFS = 5;
 export const NETLINK_RX_RING = 6;
+export const NETLINK_LISTEN_ALL_NSID = 8;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;

@@ -18,8 +18,8 @@ export interface DiagnosticsSource {
 }
 
 /**
- * Published for every frame, and every run of messages by copy, directly before it is handed to the transport, in order of sending. What the
- * system then refuses was published all the same: the socket's own errors tell of it. What it puts off is not published again.
+ * Published for every frame, and every run of messages by copy, when it is handed to the transport, in order of sending. What the system then
+ * refuses was published all the same: the socket's own errors tell of it. What it puts off is not published again.
  */
 export interface MessagesSent extends DiagnosticsSource {
   /** One message or several, each padded to 4 bytes. A borrowed view, valid only during the call: copy what is kept, write nothing. */

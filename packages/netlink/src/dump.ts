@@ -33,7 +33,8 @@ const READ_AHEAD = 1024;
  * A list that the kernel hands out in pieces. Every iteration asks anew, when its first item is wanted; `all` collects one.
  *
  * Reading follows the reader: the kernel builds a piece when the one before was taken, and no more than `readAhead` items are decoded ahead.
- * Dumps of one socket run one after another, as the kernel has it.
+ * Dumps of one socket run one after another, as the kernel has it; while another waits for its turn, the rest of the one that runs is
+ * decoded ahead of its reader, so that a loop inside a loop goes on.
  *
  * Where the kernel says that the dump is inconsistent, it is asked for again, up to `retries` times, as long as no item was handed out:
  * always in `all`, and in an iteration while the dump fits `readAhead`. After that it ends with DumpInterruptedError, whose `items` are those
@@ -75,7 +76,7 @@ class DumpCursor<T> implements AsyncIterator<T, undefined>, RequestOwner, DumpTu
   readonly #message: Outgoing;
   readonly #item: Decoder<T>;
   readonly #options: DumpOptions;
-  readonly #readAhead: number;
+  #readAhead: number;
   #retries: number;
   #items: T[] = [];
   /** What was not handed out of `#items`, and how much was. */
@@ -122,10 +123,6 @@ class DumpCursor<T> implements AsyncIterator<T, undefined>, RequestOwner, DumpTu
 
   /** The dump's turn among those of the socket. */
   start(): void {
-    if (this.#state !== "waiting") {
-      this.#socket.requester.endDump();
-      return;
-    }
     this.#state = "running";
     const { requester } = this.#socket;
     try {
@@ -137,6 +134,13 @@ class DumpCursor<T> implements AsyncIterator<T, undefined>, RequestOwner, DumpTu
       this.#finish(error);
       requester.endDump();
     }
+  }
+
+  hurry(): void {
+    this.#readAhead = Number.POSITIVE_INFINITY;
+    if (this.#request === undefined) return;
+    this.#want(true);
+    this.#socket.receiver.lookSoon();
   }
 
   fail(error: unknown): void {
@@ -234,6 +238,7 @@ class DumpCursor<T> implements AsyncIterator<T, undefined>, RequestOwner, DumpTu
   /** Ends it for its reader. A dump that still runs is taken off the socket. */
   #finish(error: unknown): void {
     if (this.#state === "ended") return;
+    if (this.#state === "waiting") this.#socket.requester.cancelDump(this);
     this.#state = "ended";
     this.#error = error;
     this.#stopLimit?.();

@@ -112,7 +112,7 @@ export class DecodeError extends NetlinkError {
   }
 }
 
-/** A value does not fit into the message that is being written. `code` is ERR_ENCODE. */
+/** A value does not fit into the message or the filter that is being written. `code` is ERR_ENCODE. */
 export class EncodeError extends NetlinkError {
   /** Names of the attribute or field from the outermost inwards, such as "linkInfo.data.id", where a schema is written by. */
   declare readonly path?: string;

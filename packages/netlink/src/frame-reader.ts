@@ -69,6 +69,7 @@ export class FrameReader implements FrameKeeper {
   #frame = OWN_MEMORY;
   #senderPort = 0;
   #group = 0;
+  #namespaceId: number | undefined;
 
   constructor(
     transport: Transport,
@@ -258,6 +259,10 @@ export class FrameReader implements FrameKeeper {
     const length = rx.length(frame);
     this.#senderPort = rx.senderPort(frame);
     this.#group = rx.group(frame);
+    if (this.#transport.tellsNamespaces === true) {
+      const namespaceId = rx.namespaceId(frame);
+      this.#namespaceId = namespaceId === -1 ? undefined : namespaceId;
+    }
     if (rx.isCopy(frame)) {
       const copied = this.#transport.takeCopied(length);
       rx.release(frame);
@@ -319,6 +324,7 @@ export class FrameReader implements FrameKeeper {
       offset + length,
       this.#senderPort,
       this.#group,
+      this.#namespaceId,
     );
   }
 }

@@ -49,6 +49,7 @@ export {
   TransportError,
 } from "./errors.js";
 export type { EventBody, EventDecoder } from "./event-decoder.js";
+export type { FilterInstruction } from "./filter.js";
 export { type FormatOptions, formatMessage } from "./format-message.js";
 export type { ReceiveStatistics } from "./frame-reader.js";
 export { Message } from "./message.js";
@@ -102,6 +103,7 @@ export {
   type StructType,
   struct,
 } from "./schema/struct.js";
+export { type StructWithAttributesType, structWithAttributes } from "./schema/struct-with-attributes.js";
 export { fixedString, string, stringWithoutNul } from "./schema/text.js";
 export { NetlinkSocket } from "./socket.js";
 export type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";

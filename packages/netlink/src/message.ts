@@ -28,7 +28,11 @@ export class Message {
   readonly senderPort: number;
   /** Multicast group it was sent to, by number; 0 for none. */
   readonly group: number;
-  readonly namespaceId: number | undefined = undefined;
+  /**
+   * Network namespace that it comes from, by the id that the socket's own namespace has for it (RTM_GETNSID). Undefined for the socket's
+   * own namespace, and on a socket without `allNamespaces`.
+   */
+  readonly namespaceId: number | undefined;
   #keeper: FrameKeeper | undefined;
   readonly #frame: number;
   #held = false;
@@ -42,6 +46,7 @@ export class Message {
     end: number,
     senderPort: number,
     group: number,
+    namespaceId?: number | undefined,
   ) {
     this.#keeper = keeper;
     this.#frame = frame;
@@ -51,6 +56,7 @@ export class Message {
     this.end = end;
     this.senderPort = senderPort;
     this.group = group;
+    this.namespaceId = namespaceId;
   }
 
   /** nlmsg_type. */

@@ -1,9 +1,11 @@
 import { loadNative, type NativeSocket } from "@nlring/native";
 import { planRing, type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
 import { NETLINK_ROUTE } from "./abi.js";
-import { SystemError, TransportError } from "./errors.js";
+import { TransportError } from "./errors.js";
+import { encodeFilter, type FilterInstruction } from "./filter.js";
 import { PROBE_FRAMES, skipsHeldFrames } from "./kernel-dialect.js";
 import { KernelRing, type MappedSocket } from "./kernel-ring.js";
+import { nativeFailure, typed } from "./native-failure.js";
 import { type SocketControls, SocketTransport } from "./socket-transport.js";
 import type { Transport, TransportRequest } from "./transport.js";
 
@@ -47,6 +49,15 @@ class NativeControls implements SocketControls {
 
   setOption(level: number, option: number, value: number): void {
     typed(() => this.native.setOption(level, option, value));
+  }
+
+  setFilter(program: readonly FilterInstruction[]): void {
+    const bytes = encodeFilter(program);
+    typed(() => this.native.attachFilter(bytes));
+  }
+
+  clearFilter(): void {
+    typed(() => this.native.detachFilter());
   }
 
   addMembership(group: number): void {
@@ -94,13 +105,18 @@ class UserRing extends SocketTransport<NativeControls> {
   readonly rx: RxRing;
   readonly tx: TxRing;
 
-  constructor(native: NativeSocket, rx: RingGeometry, tx: RingGeometry, reason: string) {
+  readonly tellsNamespaces = true;
+
+  constructor(native: NativeSocket, { rx, tx, filter }: TransportRequest, reason: string) {
     super(new NativeControls(native));
     this.reason = reason;
     const memory = native.mapUserRing(rx, tx);
     this.rx = new RxRing(memory, 0, rx);
     this.tx = new TxRing(memory, ringLength(rx), tx);
-    this.portId = native.bind(0, 0);
+    // Unbound, nothing can have been sent to it.
+    if (filter !== undefined) this.setFilter(filter);
+    // One that was opened elsewhere may be bound, which is done once.
+    this.portId = native.portId || native.bind(0, 0);
   }
 
   fill(limit: number): number {
@@ -121,9 +137,15 @@ class NativeMappedSocket extends NativeControls implements MappedSocket {
   readonly portId: number;
   readonly memory: ArrayBuffer;
 
-  constructor(native: NativeSocket, rx: RingGeometry, tx: RingGeometry) {
+  constructor(
+    native: NativeSocket,
+    rx: RingGeometry,
+    tx: RingGeometry,
+    filter?: readonly FilterInstruction[] | undefined,
+  ) {
     super(native);
     this.memory = native.mapKernelRing(rx, tx);
+    if (filter !== undefined) this.setFilter(filter);
     this.portId = native.bind(0, 0);
   }
 
@@ -146,62 +168,13 @@ class NativeMappedSocket extends NativeControls implements MappedSocket {
   }
 }
 
-interface NativeFailure {
-  readonly code: string;
-  readonly errno: number;
-  readonly syscall: string;
-  readonly option: string | undefined;
-}
-
-/** What the native part tells of a failed system call; undefined for any other error. */
-function nativeFailure(error: unknown): NativeFailure | undefined {
-  if (!(error instanceof Error) || !("code" in error) || !("errno" in error) || !("syscall" in error))
-    return undefined;
-  const { code, errno, syscall } = error;
-  if (typeof code !== "string" || typeof errno !== "number" || typeof syscall !== "string") return undefined;
-  const option = "option" in error && typeof error.option === "string" ? error.option : undefined;
-  return { code, errno, syscall, option };
-}
-
-/** Runs a set-up call of the native part with its system errors turned into this package's. */
-function typed<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    const failure = nativeFailure(error);
-    if (failure === undefined) throw error;
-    const { errno, syscall, option: subject } = failure;
-    throw new SystemError(syscall, errno, advice(failure), { subject, cause: error });
-  }
-}
-
-function advice({ code, syscall, option }: NativeFailure): string {
-  if (syscall === "socket" && code === "EPROTONOSUPPORT") {
-    return "this kernel has no such netlink protocol, or its module is not loaded";
-  }
-  if (syscall === "open") return "the network namespace cannot be opened: look at its path";
-  if (syscall === "setns")
-    return "the descriptor must be a network namespace, and entering it takes CAP_SYS_ADMIN";
-  if (option === "NETLINK_ADD_MEMBERSHIP" && code === "EPERM")
-    return "joining this group needs CAP_NET_ADMIN";
-  if (option === "NETLINK_ADD_MEMBERSHIP" && code === "EINVAL") {
-    return "the protocol has no multicast group of this number";
-  }
-  return "";
-}
-
-function openSocket(protocol: number, namespace: TransportRequest["namespace"]): NativeSocket {
-  const { Socket } = loadNative();
-  return typed(() => new Socket(protocol, namespace));
-}
-
 /** Does something with a new socket, which is closed where that fails. */
 function withSocket<T>(
-  protocol: number,
-  namespace: TransportRequest["namespace"],
+  { protocol, namespace, descriptor }: Pick<TransportRequest, "protocol" | "namespace" | "descriptor">,
   use: (socket: NativeSocket) => T,
 ): T {
-  const socket = openSocket(protocol, namespace);
+  const { Socket } = loadNative();
+  const socket = typed(() => new Socket(protocol, namespace, descriptor));
   try {
     return use(socket);
   } catch (error) {
@@ -211,18 +184,19 @@ function withSocket<T>(
 }
 
 /** Maps the kernel's own rings. Throws the system's error where it refuses. */
-function openKernelRing({ protocol, namespace, mappedRx, tx }: TransportRequest): Transport {
+function openKernelRing(request: TransportRequest): Transport {
+  const { namespace, mappedRx, tx, filter } = request;
   const { pageSize } = loadNative();
   const probe = planRing({ frameSize: pageSize, frameCount: PROBE_FRAMES, pageSize });
-  const skips = withSocket(NETLINK_ROUTE, namespace, (socket) => {
+  const skips = withSocket({ protocol: NETLINK_ROUTE, namespace, descriptor: undefined }, (socket) => {
     const answer = skipsHeldFrames(new NativeMappedSocket(socket, probe, probe), probe);
     socket.close();
     return answer;
   });
   const kernelRx = planRing({ ...mappedRx, pageSize });
   const kernelTx = planRing({ frameSize: TX_FRAME_SIZE, frameCount: tx.frameCount, pageSize });
-  return withSocket(protocol, namespace, (socket) => {
-    const mapped = new NativeMappedSocket(socket, kernelRx, kernelTx);
+  return withSocket(request, (socket) => {
+    const mapped = new NativeMappedSocket(socket, kernelRx, kernelTx, filter);
     return new KernelRing(mapped, kernelRx, kernelTx, {
       kind: "kernel-ring",
       reason: skips
@@ -233,19 +207,57 @@ function openKernelRing({ protocol, namespace, mappedRx, tx }: TransportRequest)
   });
 }
 
+/** What a kernel ring cannot do of what is asked for: the option, and why. Undefined where it can do all of it. */
+function beyondKernelRing({
+  ordered,
+  allNamespaces,
+  descriptor,
+}: TransportRequest):
+  | { readonly option: string; readonly reason: string; readonly limit: string }
+  | undefined {
+  if (ordered) {
+    return {
+      option: "ordered",
+      reason: "messages are wanted in the order of arrival",
+      limit: "has messages in the order in which the kernel began to build them",
+    };
+  }
+  if (allNamespaces) {
+    return {
+      option: "allNamespaces",
+      reason: "the namespace of each message is wanted",
+      limit: "does not tell the network namespace of a message",
+    };
+  }
+  if (descriptor !== undefined) {
+    return {
+      option: "descriptor",
+      reason: "the socket was opened elsewhere",
+      limit: "is not put on a socket that was opened elsewhere, which others may have mapped",
+    };
+  }
+  return undefined;
+}
+
 /** Opens a socket of the addon with the ring that `choice` names. */
 export function openNativeTransport(
   request: TransportRequest,
   choice: "auto" | "kernel-ring" | "user-ring",
 ): Transport {
   let reason = "asked for";
-  if (request.ordered && choice === "kernel-ring") {
+  const beyond = beyondKernelRing(request);
+  if (beyond !== undefined && choice === "kernel-ring") {
     throw new TransportError(
-      'a kernel ring has messages in the order in which the kernel began to build them: leave "ordered" out, or use transport "auto"',
+      `a kernel ring ${beyond.limit}: leave "${beyond.option}" out, or use transport "auto"`,
     );
   }
-  if (request.ordered) {
-    reason = "messages are wanted in the order of arrival";
+  if (request.descriptor !== undefined && request.namespace !== undefined) {
+    throw new TransportError(
+      'a descriptor belongs to a network namespace already: leave "namespace" out, or "descriptor"',
+    );
+  }
+  if (beyond !== undefined) {
+    reason = beyond.reason;
   } else if (choice !== "user-ring") {
     try {
       return openKernelRing(request);
@@ -263,7 +275,5 @@ export function openNativeTransport(
       reason = `the kernel refused ${option} with ${code}`;
     }
   }
-  return withSocket(request.protocol, request.namespace, (socket) =>
-    typed(() => new UserRing(socket, request.rx, request.tx, reason)),
-  );
+  return withSocket(request, (socket) => typed(() => new UserRing(socket, request, reason)));
 }

@@ -23,6 +23,8 @@ export function asksForDump({ flags = 0 }: Outgoing): boolean {
 /** A dump that may have to wait for others. */
 export interface DumpTurn {
   start(): void;
+  /** Others wait: whatever its reader does, it is to be taken off the socket. */
+  hurry(): void;
   /** The socket closed before its turn came. */
   fail(error: unknown): void;
 }
@@ -44,7 +46,9 @@ export class Requester {
   #scheduled = false;
   /** Dumps that wait for the one that runs: the kernel runs one at a time on a socket, and answers others with EBUSY. */
   readonly #dumps: DumpTurn[] = [];
-  #dumping = false;
+  #dump: DumpTurn | undefined;
+  /** True while a message's `write` runs. */
+  #writing = false;
   #stopped: { readonly error: unknown } | undefined;
 
   constructor(
@@ -63,6 +67,7 @@ export class Requester {
 
   /** Writes a request that is sent, with others, before the event loop goes on. Throws what writing it throws. */
   enqueue(outgoing: Outgoing, owner: RequestOwner): void {
+    this.#assertNotWriting();
     if (this.#run.length === 0) this.#freshWriter();
     this.#run.push(this.#write(outgoing, owner, 0));
     if (this.#run.length === this.#runLimit || this.#writer.position > RUN_BYTES) {
@@ -81,6 +86,7 @@ export class Requester {
 
   /** Sends messages at once, in one send of their own: a batch of nfnetlink must not share its send. */
   sendTogether(messages: readonly Outgoing[], owner: RequestOwner): void {
+    this.#assertNotWriting();
     this.sendRun();
     this.#freshWriter();
     const requests = messages.map((outgoing, index) => this.#write(outgoing, owner, index));
@@ -95,6 +101,7 @@ export class Requester {
 
   /** Sends the request of a dump, in a send of its own. The caller reads. */
   sendDump(outgoing: Outgoing, owner: RequestOwner): PendingRequest {
+    this.#assertNotWriting();
     this.sendRun();
     this.#freshWriter();
     const request = this.#write(outgoing, owner, 0);
@@ -104,26 +111,39 @@ export class Requester {
 
   /** Sends what `enqueue` wrote. */
   sendRun(): void {
-    if (this.#run.length === 0) return;
+    // A message that is being written would be torn from those before it.
+    if (this.#run.length === 0 || this.#writing) return;
     const requests = this.#run;
     this.#run = [];
     this.#send(requests);
   }
 
-  /** Starts a dump when no other runs, and holds the others off until `endDump`. */
+  /**
+   * Starts a dump when no other runs, and holds the others off until `endDump`. The one that runs is told to hurry: its reader may be waiting
+   * for this one, as in a loop inside a loop.
+   */
   startDump(dump: DumpTurn): void {
-    if (this.#dumping) {
+    if (this.#dump !== undefined) {
       this.#dumps.push(dump);
+      this.#dump.hurry();
       return;
     }
-    this.#dumping = true;
+    this.#dump = dump;
     dump.start();
   }
 
   endDump(): void {
-    const next = this.#dumps.shift();
-    if (next === undefined) this.#dumping = false;
-    else next.start();
+    this.#dump = this.#dumps.shift();
+    if (this.#dump === undefined) return;
+    this.#dump.start();
+    if (this.#dumps.length > 0) this.#dump?.hurry();
+    this.#receiver.lookSoon();
+  }
+
+  /** Gives up a turn that has not come. */
+  cancelDump(dump: DumpTurn): void {
+    const index = this.#dumps.indexOf(dump);
+    if (index >= 0) this.#dumps.splice(index, 1);
   }
 
   /** The socket is about to close: what was not sent is refused. */
@@ -141,11 +161,12 @@ export class Requester {
     else this.#writer = MessageWriter.growing();
   }
 
+  #assertNotWriting(): void {
+    if (!this.#writing) return;
+    throw new EncodeError("a request was made by the function that writes another: make it before or after");
+  }
+
   #write(outgoing: Outgoing, owner: RequestOwner, index: number): PendingRequest {
-    if (this.#writer.isOpen)
-      throw new EncodeError(
-        "a request was made by the function that writes another: make it before or after",
-      );
     const dump = asksForDump(outgoing);
     const answered = dump || (outgoing.acknowledge ?? true);
     const flags = (outgoing.flags ?? 0) | NLM_F_REQUEST | (answered && !dump ? NLM_F_ACK : 0);
@@ -153,8 +174,13 @@ export class Requester {
     request.sequence = this.#table.nextSequence();
     request.offset = this.#writer.position;
     this.#writer.begin(outgoing.type, flags, request.sequence, this.#portId);
-    outgoing.write?.(this.#writer);
-    this.#writer.end();
+    this.#writing = true;
+    try {
+      outgoing.write?.(this.#writer);
+      this.#writer.end();
+    } finally {
+      this.#writing = false;
+    }
     // What wrote it may have closed the socket.
     if (this.#stopped !== undefined) throw this.#stopped.error;
     return request;
@@ -201,6 +227,8 @@ export class SoleDump implements DumpTurn, RequestOwner {
     }
     this.#requester.readSoon();
   }
+
+  hurry(): void {}
 
   fail(error: unknown): void {
     this.#owner.settle(0, error, PLAIN_ACKNOWLEDGEMENT);

@@ -1,3 +1,4 @@
+import type { FilterInstruction } from "./filter.js";
 import type { ReceiveStatistics } from "./frame-reader.js";
 import type { Message } from "./message.js";
 import type { TransportChoice } from "./open-transport.js";
@@ -22,6 +23,44 @@ export interface SocketOptions {
    * until it has been read empty. The losses show in `statistics.drops` alone.
    */
   readonly noEnobufs?: boolean | undefined;
+  /**
+   * Takes over a netlink socket of the protocol that was opened elsewhere, such as by a privileged parent in another network namespace:
+   * its file descriptor. It keeps its port, groups and options, is bound where it was not, becomes close-on-exec and non-blocking, and takes
+   * the user ring. It is this socket's from then on, and closed with it or where `open` rejects after that: never close it yourself, nor open it twice.
+   *
+   * What is no such socket is refused with SystemError (EBADF, ENOTSOCK, EAFNOSUPPORT, EPROTOTYPE), and stays open.
+   */
+  readonly descriptor?: number | undefined;
+  /**
+   * A classic BPF program that decides what reaches the socket, attached before anything can; see `setFilter`. On a socket from a
+   * `descriptor` it may find messages that came before it.
+   */
+  readonly filter?: readonly FilterInstruction[] | undefined;
+  /**
+   * Sets NETLINK_GET_STRICT_CHK (Linux 4.20): the kernel refuses requests to list with fields or attributes that it would pass over
+   * otherwise, and lists what their headers select.
+   */
+  readonly strict?: boolean | undefined;
+  /**
+   * Sets NETLINK_BROADCAST_ERROR: a multicast message that this socket has no room for is reported to its sender, so that a subsystem
+   * of the kernel which cares (conntrack events) delivers it again.
+   */
+  readonly broadcastError?: boolean | undefined;
+  /**
+   * Errors in words, with the place of the fault (NETLINK_EXT_ACK, Linux 4.12). Where undefined, true if the kernel knows it; `true` insists.
+   */
+  readonly extendedAck?: boolean | undefined;
+  /**
+   * Errors with the header of the request in place of all of it (NETLINK_CAP_ACK, Linux 4.3). Where undefined, true if the kernel
+   * knows it; `true` insists.
+   */
+  readonly shortErrors?: boolean | undefined;
+  /**
+   * Multicast messages of all network namespaces that have an id in the socket's own (NETLINK_LISTEN_ALL_NSID, Linux 4.2); see
+   * `message.namespaceId`. Takes CAP_NET_BROADCAST in the user namespaces that own the socket's namespace and theirs; and the user
+   * ring, since a kernel ring does not tell them apart.
+   */
+  readonly allNamespaces?: boolean | undefined;
   /** Closes the socket when aborted; what is pending then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,5 @@
 import type { RxRing, TxRing } from "@nlring/ring-core";
+import type { FilterInstruction } from "./filter.js";
 import type { Transport, TransportKind } from "./transport.js";
 
 /** What every transport over a socket takes from it unchanged. */
@@ -9,6 +10,8 @@ export type SocketControls = Pick<
   | "send"
   | "drops"
   | "setOption"
+  | "setFilter"
+  | "clearFilter"
   | "addMembership"
   | "dropMembership"
   | "gracePeriod"
@@ -55,6 +58,14 @@ export abstract class SocketTransport<Socket extends SocketControls> implements 
 
   setOption(level: number, option: number, value: number): void {
     this.socket.setOption(level, option, value);
+  }
+
+  setFilter(program: readonly FilterInstruction[]): void {
+    this.socket.setFilter(program);
+  }
+
+  clearFilter(): void {
+    this.socket.clearFilter();
   }
 
   addMembership(group: number): void {

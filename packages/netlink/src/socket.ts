@@ -1,10 +1,12 @@
 import { planRing } from "@nlring/ring-core";
-import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_NO_ENOBUFS, NLM_F_DUMP, SOL_NETLINK } from "./abi.js";
+import { NLM_F_DUMP } from "./abi.js";
 import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
+import { applyOptions } from "./apply-options.js";
 import { Diagnostics } from "./diagnostics.js";
 import { Dump, type DumpOptions, type DumpSocket } from "./dump.js";
-import { BusyError, SocketClosedError, SystemError } from "./errors.js";
+import { BusyError, SocketClosedError, SystemError, TransportError } from "./errors.js";
 import { decodersByType, type EventBody, type EventDecoder } from "./event-decoder.js";
+import type { FilterInstruction } from "./filter.js";
 import type { Message } from "./message.js";
 import { MessageSender } from "./message-sender.js";
 import type { MessageWriter } from "./message-writer.js";
@@ -91,14 +93,14 @@ export class NetlinkSocket {
         },
         ordered: options.ordered ?? false,
         namespace: options.namespace,
+        descriptor: options.descriptor,
+        allNamespaces: options.allNamespaces ?? false,
+        filter: options.filter,
       },
       options.transport ?? "auto",
     );
     try {
-      if (options.receiveBuffer !== undefined) transport.setReceiveBuffer(options.receiveBuffer);
-      if (options.noEnobufs === true) transport.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
-      setOptionWhereKnown(transport, NETLINK_EXT_ACK);
-      setOptionWhereKnown(transport, NETLINK_CAP_ACK);
+      applyOptions(transport, options);
       signal?.throwIfAborted();
       const socket = new NetlinkSocket(transport, protocol, options);
       if (signal !== undefined) socket.#closeWith(signal);
@@ -147,6 +149,25 @@ export class NetlinkSocket {
   dropMembership(group: number): void {
     this.#assertOpen();
     this.#transport.dropMembership(group);
+  }
+
+  /**
+   * Has a classic BPF program decide which messages reach the socket, in the place of the one before. It sees each message from its header
+   * on, with loads in network byte order, and returns 0 to refuse it, or a number of bytes to keep: at least all of them (0xffffffff
+   * will do), or the message is cut, for which kernels that map rings are not made. A dump's chunk is judged whole, by its first message.
+   *
+   * It judges answers too: let NLMSG_ERROR (2) and NLMSG_DONE (3) pass, or requests reject with ReplyLostError. Throws EncodeError where a
+   * number does not fit, SystemError with EINVAL where the kernel finds the program wrong; the one before stays then.
+   */
+  setFilter(program: readonly FilterInstruction[]): void {
+    this.#assertOpen();
+    this.#transport.setFilter(program);
+  }
+
+  /** Lets all messages through again. */
+  clearFilter(): void {
+    this.#assertOpen();
+    this.#transport.clearFilter();
   }
 
   /**
@@ -224,6 +245,11 @@ export class NetlinkSocket {
     options: SubscribeOptions = {},
   ): Promise<Subscription<EventBody<D>>> {
     const { senders = "kernel", ...changes } = options;
+    if (this.#options.descriptor !== undefined && changes.descriptor === undefined) {
+      throw new TransportError(
+        "a subscription has a socket of its own, and this one came from a descriptor: pass another as `descriptor`",
+      );
+    }
     // A signal ends what it was given to: this socket's is not the subscription's.
     const socket = await NetlinkSocket.open(this.#protocol, {
       ...this.#options,
@@ -434,14 +460,5 @@ export class NetlinkSocket {
     this.#requests.rejectAll(reason);
     this.#receiver.stop(reason);
     this.#transport.close();
-  }
-}
-
-/** Both are comforts of later kernels: words in errors (4.12), and errors without the request's payload (4.3). */
-function setOptionWhereKnown(transport: Transport, option: number): void {
-  try {
-    transport.setOption(SOL_NETLINK, option, 1);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOPROTOOPT")) throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { RingGeometry, RxRing, TxRing } from "@nlring/ring-core";
+import type { FilterInstruction } from "./filter.js";
 
 export type TransportKind = "kernel-ring" | "user-ring" | "memory";
 
@@ -29,6 +30,12 @@ export interface TransportRequest {
   readonly ordered: boolean;
   /** Path or descriptor of the network namespace the socket belongs to; the caller's own where undefined. */
   readonly namespace: string | number | undefined;
+  /** A netlink socket of the protocol that was opened elsewhere, which the transport takes over; a new one where undefined. */
+  readonly descriptor: number | undefined;
+  /** The network namespace of each message is wanted, which a kernel ring does not tell. */
+  readonly allNamespaces: boolean;
+  /** Program to attach before the socket can receive anything. */
+  readonly filter: readonly FilterInstruction[] | undefined;
 }
 
 /**
@@ -45,6 +52,8 @@ export interface Transport {
   readonly tx: TxRing;
   /** False where a held frame stops the producer, so that messages that are kept must be copied; true where undefined. */
   readonly holdsFrames?: boolean | undefined;
+  /** True where `rx.namespaceId` means what it says: a user ring. False where undefined. */
+  readonly tellsNamespaces?: boolean | undefined;
   /** Size of the receive buffer in bytes, as the kernel accounts them. */
   readonly receiveBuffer: number;
   /** Asks for a receive buffer and returns the size that came. */
@@ -64,6 +73,10 @@ export interface Transport {
   /** Messages that the socket had no room for, as the kernel counts them; undefined where it does not say. */
   drops(): number | undefined;
   setOption(level: number, option: number, value: number): void;
+  /** Attaches a classic BPF program in the place of the one before. Throws EncodeError or SystemError, and keeps that one. */
+  setFilter(program: readonly FilterInstruction[]): void;
+  /** Takes the program away; does nothing where there is none. */
+  clearFilter(): void;
   addMembership(group: number): void;
   dropMembership(group: number): void;
   /** Resolves when every processor has left what it was doing in the kernel (an RCU grace period). */

@@ -50,6 +50,66 @@ describe("AttributeReader", () => {
     expect(attributes.type).toBe(17);
   });
 
+  test("tells the flags apart from the type where they are asked for", () => {
+    const attributes = readerOf(Uint8Array.from([...header(4, 0x8000 | 17), ...header(4, 0x4000 | 18)]));
+    attributes.next();
+    expect([attributes.typeWithFlags, attributes.isNested]).toEqual([0x8011, true]);
+    attributes.next();
+    expect([attributes.typeWithFlags, attributes.isNested]).toEqual([0x4012, false]);
+  });
+
+  test("reads what the writer writes of every integer", () => {
+    const attributes = readerOf(
+      written((writer) => {
+        writer.attributeInt8(1, -1).attributeInt16(2, -2).attributeInt32(3, -3).attributeInt64(4, -4n);
+        writer
+          .attributeUint16(5, 0xfffe)
+          .attributeUint64(6, 2n ** 64n - 1n)
+          .attributeUint64Network(7, 1n);
+        writer.attribute(8, 2).int16Network(-8).pad().attribute(9, 4).int32Network(-9);
+        writer.attribute(10, 8).int64Network(-10n).attribute(11, 8).int64(-11n).attribute(12, 4).int32(-12);
+        writer.attribute(13, 3).int8(-13).int16(-14).pad().attribute(14, 16).uint64(3n).uint64Network(4n);
+        writer.attributeFlag(15);
+      }),
+    );
+    const read: Record<number, () => unknown> = {
+      1: () => attributes.int8(),
+      2: () => attributes.int16(),
+      3: () => attributes.int32(),
+      4: () => attributes.int64(),
+      5: () => attributes.uint16(),
+      6: () => attributes.uint64(),
+      7: () => attributes.uint64Network(),
+      8: () => attributes.int16Network(),
+      9: () => attributes.int32Network(),
+      10: () => attributes.int64Network(),
+      11: () => attributes.int64(),
+      12: () => attributes.int32(),
+      13: () => attributes.int8(),
+      14: () => attributes.uint64(),
+      15: () => attributes.length,
+    };
+    const values: unknown[] = [];
+    while (attributes.next()) values.push(read[attributes.type]?.());
+    expect(values).toEqual([
+      -1,
+      -2,
+      -3,
+      -4n,
+      0xfffe,
+      2n ** 64n - 1n,
+      1n,
+      -8,
+      -9,
+      -10n,
+      -11n,
+      -12,
+      -13,
+      3n,
+      0,
+    ]);
+  });
+
   test("reads text up to its first NUL, and without one to its end", () => {
     const bytes = Uint8Array.from([...header(8, 1), 0x6c, 0x6f, 0, 0x58, ...header(6, 2), 0xc3, 0xa4]);
     const attributes = readerOf(bytes);

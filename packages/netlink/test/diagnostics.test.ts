@@ -122,13 +122,26 @@ describe("what is sent", () => {
   });
 });
 
+describe("a request that the kernel has no room for", () => {
+  test("is not published, since it is never handed over", async () => {
+    const { socket, transport } = await openMemorySocket();
+    const seen = observed();
+    transport.drain = () => -105;
+    socket.compose(1, 0, 0);
+    socket.commit();
+    await expect(socket.request({ type: 2 })).rejects.toMatchObject({ code: "ENOBUFS" });
+    expect(seen.map(({ bytes }) => typesIn(bytes))).toEqual([[1]]);
+    await socket.close().catch(() => {});
+  });
+});
+
 describe("what is received", () => {
   test("is published before its reader sees it, whole, with its group and sender", async () => {
     const { socket, transport } = await openMemorySocket();
     const seen = observed();
     const dump = joined(messageBytes({ type: 50 }), messageBytes({ type: 51 }));
-    transport.deliver(dump, 0, 0);
-    transport.deliver(messageBytes({ type: 52, payload: pattern(5) }), 7, 9);
+    transport.deliver(dump);
+    transport.deliver(messageBytes({ type: 52, payload: pattern(5) }), { group: 7, senderPort: 9 });
     const order: number[] = [];
     for (let message = socket.take(); message !== undefined; message = socket.take()) {
       order.push(message.type, seen.length);
@@ -187,11 +200,36 @@ describe("what is lost", () => {
     const { socket, transport } = await openMemorySocket(undefined, {
       ring: { frameSize: 512, frameCount: 8 },
     });
-    const seen = losses();
+    const seen = observed();
     transport.takeCopied = () => undefined;
     transport.deliver(messageBytes({ payload: pattern(2000) }));
     takeAll(socket);
-    expect(seen.map(({ kind, count }) => [kind, count])).toEqual([["truncated", 1]]);
+    expect(seen.map(({ what }) => what)).toEqual(["lost truncated"]);
+    await socket.close();
+  });
+
+  test("is published where frames break the ring's format, with how many", async () => {
+    const { socket, transport } = await openMemorySocket();
+    const seen = losses();
+    let malformed = 0;
+    Object.defineProperty(transport.rx, "malformedCount", { get: () => malformed });
+    for (malformed of [2, 2, 5]) takeAll(socket);
+    expect(seen.map(({ kind, count }) => [kind, count])).toEqual([
+      ["malformed", 2],
+      ["malformed", 3],
+    ]);
+    await socket.close();
+  });
+
+  test("is published where nobody read while requests were made", async () => {
+    const { socket, transport } = await openMemorySocket(undefined, { receiveBuffer: 2000 });
+    const seen = losses();
+    for (let round = 0; round < 4; round++) {
+      transport.deliver(messageBytes({ type: 50 }), { group: 1 });
+      await socket.request({ type: 100 });
+    }
+    expect(seen.map(({ kind }) => kind)).toEqual(["discarded", "discarded"]);
+    expect(socket.statistics.discarded).toBe(2);
     await socket.close();
   });
 });
@@ -276,7 +314,7 @@ describe("the printer", () => {
     socket.compose(0x0301, 0, 4).uint32(0);
     socket.commit();
     socket.flush();
-    transport.deliver(messageBytes({ type: 0x0302 }), 4, 5);
+    transport.deliver(messageBytes({ type: 0x0302 }), { group: 4, senderPort: 5 });
     transport.deliver(Uint8Array.of(1));
     takeAll(socket);
     await socket.close();
@@ -318,7 +356,9 @@ describe("the printer", () => {
   test("is switched on by NLRING_DEBUG, and prints to stderr", () => {
     const { stdout, stderr } = run("netlink");
     expect(stdout).toBe("done");
-    expect(stderr).toContain("RTM_GETLINK (18) flags REQUEST|ACK");
+    expect(stderr).toMatch(/sent\n {2}RTM_GETLINK \(18\) flags REQUEST\|ACK/);
+    // The fixture opens two sockets, and there is one printer.
+    expect(stderr.match(/ sent$/gm)).toHaveLength(1);
     expect(stderr).toContain("EPERM");
   });
 

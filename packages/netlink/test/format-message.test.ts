@@ -183,6 +183,51 @@ describe("an error", () => {
     ]);
   });
 
+  test("that is capped does not have the request's command, whatever lies behind", () => {
+    const bytes = written(ERROR, CAPPED | ACK_TLVS, (writer) => {
+      writer
+        .uint32(-22 >>> 0)
+        .uint32(20)
+        .uint16(16)
+        .uint16(1)
+        .uint32(2)
+        .uint32(99);
+      writer.attributeString(1, "no");
+    });
+    expect(formatMessage(bytes, { protocol: NETLINK_GENERIC })).toContain("request: family 16 (16)");
+  });
+
+  test("that lies about the request's length is shown as far as it goes", () => {
+    for (const length of [0xffff_fffe, 1000, 0]) {
+      const bytes = written(ERROR, 0, (writer) => {
+        writer
+          .uint32(-22 >>> 0)
+          .uint32(length)
+          .uint16(18)
+          .uint16(1)
+          .uint32(2)
+          .uint32(99)
+          .uint32(5);
+      });
+      const lines = formatMessage(bytes, { protocol: NETLINK_ROUTE }).split("\n");
+      expect(lines.at(-1)).toBe(`  ${length === 0 ? "payload" : "repeated"}: 4 bytes: 05 00 00 00`);
+    }
+  });
+
+  test("has its numbers as bytes where they are none", () => {
+    const bytes = written(ERROR, CAPPED | ACK_TLVS, (writer) => {
+      writer
+        .uint32(-22 >>> 0)
+        .uint32(20)
+        .uint16(18)
+        .uint16(1)
+        .uint32(2)
+        .uint32(99);
+      writer.attributeBytes(2, Uint8Array.of(1, 2));
+    });
+    expect(formatMessage(bytes, { protocol: NETLINK_ROUTE })).toContain("offset: 2 bytes: 01 02");
+  });
+
   test("too short for the request it answers is shown as bytes", () => {
     const text = formatMessage(messageBytes({ type: ERROR, payload: Uint8Array.of(1, 2) }), { protocol: 0 });
     expect(text).toContain("no error: 2 bytes: 01 02");

@@ -27,11 +27,10 @@ function expectSame(message: Message, payload: Uint8Array | undefined): void {
 describe("a message", () => {
   test("is read in place, where its frame lies", async () => {
     const { socket, transport } = await openMemorySocket();
-    transport.deliver(
-      messageBytes({ type: 9, flags: 3, sequence: 5, portId: 6, payload: pattern(10) }),
-      4,
-      99,
-    );
+    transport.deliver(messageBytes({ type: 9, flags: 3, sequence: 5, portId: 6, payload: pattern(10) }), {
+      group: 4,
+      senderPort: 99,
+    });
     const message = socket.take();
     expect(message?.bytes.buffer).toBe(transport.rx.bytes.buffer);
     expect(message).toMatchObject({ type: 9, flags: 3, sequence: 5, portId: 6, group: 4, senderPort: 99 });

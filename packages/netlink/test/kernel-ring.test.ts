@@ -76,6 +76,8 @@ class PlayedSocket implements MappedSocket {
     return this.kernel.drops;
   }
   setOption(): void {}
+  setFilter(): void {}
+  clearFilter(): void {}
   addMembership(): void {}
   dropMembership(): void {}
   async gracePeriod(): Promise<void> {}

@@ -120,6 +120,24 @@ describe("MessageWriter", () => {
     expect(() => writer.closeNested(nest)).toThrow(/65,535/);
   });
 
+  test("an attribute of unknown length is closed with its length, padded", () => {
+    const { writer, written } = framed(64);
+    const token = writer.begin(1, 0, 0, 0).openAttribute(3);
+    writer.bytes(Uint8Array.of(1, 2)).uint8(3).closeAttribute(token);
+    expect(writer.written).toBe(16 + 8);
+    writer.end();
+    const header = new Uint8Array(new Uint16Array([7, 3]).buffer);
+    expect([...written().subarray(16)]).toEqual([...header, 1, 2, 3, 0]);
+  });
+
+  test("a message that was abandoned cannot be finished; the next takes its place", () => {
+    const { writer, written } = framed(32);
+    writer.begin(1, 0, 0, 0).uint32(1).abandon();
+    expect(() => writer.end()).toThrow(EncodeError);
+    writer.begin(2, 0, 0, 0).end();
+    expect(written()).toEqual(messageBytes({ type: 2 }));
+  });
+
   test("a growing writer keeps what it wrote as it grows", () => {
     const writer = MessageWriter.growing();
     const payload = new Uint8Array(5000).fill(7);

@@ -25,7 +25,9 @@ describe("ordered", () => {
     const { socket, kernelSide } = await open(true);
     const sizes = [4, 40_000, 8, 100_000, 12];
     sizes.forEach((size, index) => {
-      kernelSide.deliver(messageBytes({ type: 100, payload: new Uint8Array(size).fill(index) }), index % 2);
+      kernelSide.deliver(messageBytes({ type: 100, payload: new Uint8Array(size).fill(index) }), {
+        group: index % 2,
+      });
     });
     const seen: number[] = [];
     for (let message = socket.take(); message !== undefined; message = socket.take()) {

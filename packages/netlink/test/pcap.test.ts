@@ -57,7 +57,7 @@ async function exchange(): Promise<void> {
   socket.commit();
   socket.flush();
   transport.deliver(messageBytes({ type: 50 }));
-  transport.deliver(messageBytes({ type: 51 }), 3);
+  transport.deliver(messageBytes({ type: 51 }), { group: 3 });
   for (const message of takeAll(socket)) message.release();
   await socket.close();
 }

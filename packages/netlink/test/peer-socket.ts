@@ -12,10 +12,11 @@ export class PeerSocket {
     this.portId = this.#socket.bind(0, 0);
   }
 
-  /** Sends to a port; throws where the kernel refuses. */
-  send(bytes: Uint8Array, portId: number): void {
+  /** Sends to a port; throws where the kernel refuses. Returns the bytes that a filter of the receiver has left, or all of them where it left none. */
+  send(bytes: Uint8Array, portId: number): number {
     const sent = this.#socket.send(bytes, portId, 0);
-    if (sent !== bytes.length) throw new Error(`sendmsg to port ${portId}: ${sent}`);
+    if (sent < 0) throw new Error(`sendmsg to port ${portId}: ${sent}`);
+    return sent;
   }
 
   /** Sends to a multicast group (1 to 32). What is returned for the port 0 beside it, where nobody may be, is of no interest. */

@@ -295,8 +295,8 @@ describe("a reply is taken from the kernel alone", () => {
     forge: (request: KernelRequest) => { bytes: Uint8Array; group?: number; senderPort?: number },
   ): Promise<{ visited: number; taken: number }> {
     const { socket } = await openMemorySocket((request) => {
-      const { bytes, group, senderPort } = forge(request);
-      request.transport.deliver(bytes, group, senderPort);
+      const { bytes, ...source } = forge(request);
+      request.transport.deliver(bytes, source);
     });
     let visited = 0;
     const visit = (): void => {

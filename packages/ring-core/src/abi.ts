@@ -21,7 +21,7 @@ export const FrameHeader = {
   sender: 12,
   /** nm_uid. */
   uid: 16,
-  /** nm_gid. */
+  /** nm_gid; in a user ring the id of the network namespace, or 0xffffffff. */
   gid: 20,
 } as const;
 

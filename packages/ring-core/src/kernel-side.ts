@@ -13,6 +13,8 @@ export interface MessageSource {
   readonly senderPort?: number | undefined;
   /** Multicast group by number; 0 or undefined for none. */
   readonly group?: number | undefined;
+  /** Id of the network namespace, where a user ring tells it; undefined where it does not, and of no effect in a kernel ring. */
+  readonly namespaceId?: number | undefined;
 }
 
 /** The producer's side of an RX ring, as the kernel has it: fills frames strictly in ring order, passing over held ones. */
@@ -43,7 +45,7 @@ export class RxFiller {
     frames.setField(frame, FrameHeader.group, source.group ?? 0);
     frames.setField(frame, FrameHeader.sender, source.senderPort ?? 0);
     frames.setField(frame, FrameHeader.uid, UNKNOWN_ID);
-    frames.setField(frame, FrameHeader.gid, UNKNOWN_ID);
+    frames.setField(frame, FrameHeader.gid, source.namespaceId ?? UNKNOWN_ID);
     this.#head = frames.next(frame);
     frames.setStatus(frame, fits ? FrameStatus.valid : FrameStatus.copy);
     return fits ? "valid" : "copy";

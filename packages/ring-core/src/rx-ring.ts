@@ -6,6 +6,8 @@ import { Ownership, ReadingPlace } from "./reading-place.js";
 
 const NONE = -1;
 
+const UNKNOWN_ID = 0xffff_ffff;
+
 export interface RxRingOptions {
   /**
    * The producer may put a message at the end of its frame: dumps of some kernels from 3.15 to 4.4. The reader then looks for the start of each
@@ -170,6 +172,15 @@ export class RxRing {
   /** Who sent the message, 0 for the kernel: a netlink port in a user ring, a process id in a kernel ring. */
   senderPort(frame: number): number {
     return this.#frames.field(frame, FrameHeader.sender);
+  }
+
+  /**
+   * User ring: id of the network namespace that the message comes from (NETLINK_LISTEN_ALL_NSID), or -1 where it was not told. A
+   * kernel ring has the sender's group id in its place.
+   */
+  namespaceId(frame: number): number {
+    const id = this.#frames.field(frame, FrameHeader.gid);
+    return id === UNKNOWN_ID ? -1 : id;
   }
 
   /** Keeps a taken frame for later; the producer passes it over. Throws RingError ERR_FRAME_NOT_TAKEN where it is not taken. */

@@ -49,6 +49,15 @@ describe("taking frames", () => {
     expect(readAll(ring)).toEqual([10, 11]);
   });
 
+  test("gives the network namespace where the producer told it, else -1", () => {
+    const memory = new GuardedMemory(GAPPED);
+    const ring = memory.rx();
+    const filler = new RxFiller(memory.buffer, memory.byteOffset, GAPPED);
+    for (const namespaceId of [0, 7, 0x7fff_ffff, undefined])
+      filler.deliver(Uint8Array.of(1), { namespaceId });
+    expect(take(ring, 4).map((frame) => ring.namespaceId(frame))).toEqual([0, 7, 0x7fff_ffff, -1]);
+  });
+
   test("gives length, payload, group and sender", () => {
     const memory = new GuardedMemory(GAPPED);
     const ring = memory.rx();

@@ -30,7 +30,8 @@ export interface PcapRecord {
 }
 
 /**
- * Reads a capture of netlink: a file of PcapWriter, or of tcpdump on an nlmon device. Classic pcap of either resolution, not pcapng.
+ * Reads a capture of netlink: classic pcap of either resolution, not pcapng. In the captures of other programs, records whose packet type says
+ * nothing of a direction count as received.
  *
  * Throws DecodeError, whose offset counts from the start of the file, where the bytes are no such file or end in the middle of a record, which may
  * be after the records before it; and where the file comes from a machine of the other byte order, whose messages nothing here could read.

@@ -38,11 +38,10 @@ export class PcapWriter {
   readonly #stop: () => void;
   #captured = 0;
   #dropped = 0;
-  #failure: Error | undefined;
   #closing: Promise<void> | undefined;
 
   /**
-   * Captures into a file, which is made or emptied at once, readable by its owner alone: captures hold packets and keys. Throws the file system's
+   * Captures into a file, which is emptied at once, or made, readable by its owner alone: captures hold packets and keys. Throws the file system's
    * error where that fails.
    */
   static open(path: string | URL, options: PcapOptions = {}): PcapWriter {
@@ -55,9 +54,8 @@ export class PcapWriter {
     this.#stream = stream;
     this.#protocols = options.protocols === undefined ? undefined : new Set(options.protocols);
     this.#bufferLimit = options.bufferLimit ?? DEFAULT_BUFFER_LIMIT;
-    stream.on("error", (error) => {
-      this.#failure ??= error;
-    });
+    // The stream keeps its error, which close() tells; without a listener it would end the process now.
+    stream.on("error", () => {});
     stream.write(fileHeader());
     this.#stop = observeSockets({
       sent: (messages) => this.#capture(messages, PACKET_OUTGOING),
@@ -90,15 +88,8 @@ export class PcapWriter {
 
   async #end(): Promise<void> {
     this.#stop();
-    if (this.#failure === undefined) {
-      this.#stream.end();
-      try {
-        await finished(this.#stream, { readable: false });
-      } catch (error) {
-        throw this.#failure ?? error;
-      }
-    }
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#stream.end();
+    await finished(this.#stream, { readable: false });
   }
 
   #capture({ protocol, bytes }: MessagesSent | MessagesReceived, packetType: number): void {

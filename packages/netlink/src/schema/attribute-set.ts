@@ -1,7 +1,7 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "../abi.js";
 import type { MessageWriter } from "../message-writer.js";
 import { attributeLength, attributeNumber, locateInAttribute, writeAttribute } from "./attribute-framing.js";
-import { type Cases, DependentType, RepeatedType } from "./attribute-type.js";
+import { DependentType, RepeatedType } from "./attribute-type.js";
 import { copied, flag } from "./bytes.js";
 import { Fault, faultWithin, shown } from "./fault.js";
 import {
@@ -21,7 +21,7 @@ import {
 } from "./remainder.js";
 import { assertName, decodedAs, unknownName } from "./struct.js";
 
-export type AttributeType = PayloadType | RepeatedType<PayloadType> | DependentType<Cases>;
+export type AttributeType = PayloadType | RepeatedType<PayloadType> | DependentType;
 
 /** Attributes by the name that they have in objects: their number, and the type of their payload. */
 export type AttributeDefinitions = Readonly<Record<string, readonly [number: number, type: AttributeType]>>;
@@ -40,10 +40,15 @@ interface Entry {
   readonly type: AttributeType;
 }
 
+/** An attribute whose payload is read by its own type alone. */
+export interface PlainEntry extends Entry {
+  readonly type: PayloadType;
+}
+
 /** An attribute that is read when its siblings are known. */
 interface Deferred {
   readonly entry: Entry;
-  readonly type: DependentType<Cases>;
+  readonly type: DependentType;
   readonly at: number;
   readonly length: number;
 }
@@ -133,6 +138,17 @@ export class AttributeSet {
     writeUnknown(writer, value[unknownAttributes]);
   }
 
+  /** The attributes of a run that was read before, or undefined where one is unknown, comes twice or takes more than its own type to read. */
+  plainEntries(view: DataView, offset: number, end: number): readonly PlainEntry[] | undefined {
+    const entries = new Set<PlainEntry>();
+    for (let at = offset; at + NLA_HDRLEN <= end; at += align(attributeLength(view, at, end))) {
+      const entry = this.#byNumber[attributeNumber(view, at)];
+      if (entry === undefined || !isPlain(entry) || entries.has(entry)) return undefined;
+      entries.add(entry);
+    }
+    return [...entries];
+  }
+
   has(name: string): boolean {
     return this.#byName.has(name);
   }
@@ -190,6 +206,10 @@ export class AttributeSet {
     }
     return { [name]: value };
   }
+}
+
+function isPlain(entry: Entry): entry is PlainEntry {
+  return entry.type instanceof PayloadType;
 }
 
 function keepUnknown(target: Fields, view: DataView, at: number, length: number): void {

@@ -21,18 +21,16 @@ export function repeated<Element extends PayloadType>(element: Element): Repeate
 export type Cases = Readonly<Record<string | number, PayloadType>>;
 
 /** An attribute whose payload means what another field says. */
-export class DependentType<Choice extends Cases>
-  implements Typed<Decoded<Choice[keyof Choice]> | Uint8Array, Encodable<Choice[keyof Choice]> | Uint8Array>
+export class DependentType<DecodedValue = unknown, EncodableValue = unknown>
+  implements Typed<DecodedValue, EncodableValue>
 {
-  declare readonly "~types"?:
-    | readonly [Decoded<Choice[keyof Choice]> | Uint8Array, Encodable<Choice[keyof Choice]> | Uint8Array]
-    | undefined;
+  declare readonly "~types"?: readonly [DecodedValue, EncodableValue] | undefined;
   /** The name of the field that it depends on. */
   readonly sibling: string;
   readonly #cases: ReadonlyMap<string, PayloadType>;
   readonly #raw: PayloadType;
 
-  constructor(sibling: string, cases: Choice, raw: PayloadType) {
+  constructor(sibling: string, cases: Cases, raw: PayloadType) {
     this.sibling = sibling;
     this.#cases = new Map(Object.entries(cases));
     this.#raw = raw;

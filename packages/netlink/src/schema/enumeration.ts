@@ -7,17 +7,22 @@ class EnumerationType<Name extends string> extends PayloadType<Name | number> {
   readonly #type: IntegerType;
   readonly #numbers: ReadonlyMap<unknown, number>;
   readonly #names: ReadonlyMap<number, Name>;
+  /** The names of the low numbers by index, where nearly all are: no hashing in headers, which have several. */
+  readonly #lowNames: readonly (Name | undefined)[];
 
   constructor(type: IntegerType, numbers: ReadonlyMap<Name, number>) {
     super(type.size);
     this.#type = type;
     this.#numbers = numbers;
-    this.#names = new Map([...numbers].map(([name, number]) => [number, name]));
+    const names = new Map([...numbers].map(([name, number]) => [number, name]));
+    this.#names = names;
+    this.#lowNames = Array.from({ length: 256 }, (_, number) => names.get(number));
   }
 
   read(view: DataView, offset: number, length: number): Name | number {
     const number = this.#type.read(view, offset, length);
-    return this.#names.get(number) ?? number;
+    const name = number >= 0 && number < 256 ? this.#lowNames[number] : this.#names.get(number);
+    return name ?? number;
   }
 
   write(writer: MessageWriter, value: unknown): void {

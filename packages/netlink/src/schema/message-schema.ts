@@ -1,16 +1,12 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
+import { HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
 import type { Message } from "../message.js";
 import type { MessageWriter } from "../message-writer.js";
 import type { Outgoing } from "../outgoing.js";
 import type { AttributeNames } from "./attribute-names.js";
-import {
-  type AttributeDefinitions,
-  AttributeSet,
-  type DecodedAttributes,
-  type EncodableAttributes,
-} from "./attribute-set.js";
-import { decodeFailure, encodeFailure, Fault, shown } from "./fault.js";
-import { type Fields, type Flattened, isFields, type Location, type Typed } from "./payload-type.js";
+import type { AttributeDefinitions, DecodedAttributes, EncodableAttributes } from "./attribute-set.js";
+import { decodeFailure, encodeFailure, Fault } from "./fault.js";
+import { MessageShapes } from "./message-shape.js";
+import type { Flattened, Location, Typed } from "./payload-type.js";
 import {
   type DecodedFields,
   decodedAs,
@@ -18,29 +14,25 @@ import {
   type StructFields,
   StructType,
 } from "./struct.js";
+import { StructWithAttributesType } from "./struct-with-attributes.js";
 
 /** The schema of a message: a header of fixed fields, padded to 4 bytes, and attributes behind it, in one flat object. */
 export class MessageSchema<DecodedMessage, EncodableMessage>
   implements Typed<DecodedMessage, EncodableMessage>, AttributeNames
 {
   declare readonly "~types"?: readonly [DecodedMessage, EncodableMessage] | undefined;
-  /** Bytes of the header, its padding included: what `message.attributes` takes. */
-  readonly headerLength: number;
-  readonly #header: StructType<StructFields>;
-  readonly #headerNames: readonly string[];
-  readonly #attributes: AttributeSet;
+  readonly #body: StructWithAttributesType<DecodedMessage, EncodableMessage>;
+  readonly #shapes: MessageShapes;
 
   /** See `message`. */
   constructor(header: StructType<StructFields>, attributes: AttributeDefinitions) {
-    this.#header = header;
-    this.#headerNames = header.names();
-    this.#attributes = new AttributeSet(attributes);
-    this.headerLength = align(header.size);
-    for (const name of this.#headerNames) {
-      if (this.#attributes.has(name)) {
-        throw new TypeError(`${name} is a field of the header and an attribute: they lie in one object`);
-      }
-    }
+    this.#body = new StructWithAttributesType(header, attributes);
+    this.#shapes = new MessageShapes(this.#body.header, this.#body.attributes);
+  }
+
+  /** Bytes of the header, its padding included: what `message.attributes` takes. */
+  get headerLength(): number {
+    return this.#body.headerLength;
   }
 
   /**
@@ -49,14 +41,12 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
    */
   decode(message: Message): DecodedMessage {
     const { view, payloadOffset, end } = message;
-    const result: Fields = {};
     try {
-      this.#header.readInto(result, view, payloadOffset, end - payloadOffset);
-      this.#attributes.readInto(result, view, payloadOffset + this.headerLength, end);
+      const fields = this.#shapes.read(view, payloadOffset, payloadOffset + this.#body.headerLength, end);
+      return decodedAs<DecodedMessage>(fields);
     } catch (error) {
       throw decodeFailure(error, message.offset);
     }
-    return decodedAs<DecodedMessage>(result);
   }
 
   /**
@@ -71,12 +61,8 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
 
   /** Writes what follows the message header. Throws EncodeError and gives the message up where the value does not fit the schema. */
   write(writer: MessageWriter, value?: EncodableMessage): void {
-    const fields: unknown = value ?? {};
     try {
-      if (!isFields(fields)) throw new Fault(`an object is needed, not ${shown(fields)}`);
-      this.#header.writeFields(writer, fields);
-      writer.pad();
-      this.#attributes.write(writer, fields, this.#headerNames);
+      this.#body.write(writer, value === undefined ? {} : value);
     } catch (error) {
       writer.abandon();
       throw encodeFailure(error);
@@ -93,7 +79,7 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
     nestOffset: number | undefined,
     type: number,
   ): string | undefined {
-    if (nestOffset === undefined) return this.#attributes.attributeName(type);
+    if (nestOffset === undefined) return this.#body.attributeName(type);
     const nest = this.#locate(bytes, messageOffset, nestOffset);
     const name = nest?.type.attributeName(type);
     return nest === undefined || name === undefined ? undefined : pathText([...nest.path, name]);
@@ -111,12 +97,7 @@ export class MessageSchema<DecodedMessage, EncodableMessage>
     const end = messageOffset + length;
     const target = messageOffset + offset;
     try {
-      if (target < start + this.#header.size) {
-        return this.#header.locate(view, start, end - start, target);
-      }
-      const siblings: Fields = {};
-      this.#header.readInto(siblings, view, start, end - start);
-      return this.#attributes.locate(view, start + this.headerLength, end, target, siblings);
+      return this.#body.locate(view, start, end - start, target);
     } catch (error) {
       // Bytes that cannot be walked have no names; what they are asked for is an error's text.
       if (error instanceof Fault) return undefined;

@@ -35,7 +35,8 @@ export type EncodableStruct<Definition extends StructFields> = EncodableFields<D
   readonly [TrailingBytes]?: Uint8Array | undefined;
 };
 
-interface Field {
+/** A field in its place. */
+export interface Field {
   readonly name: string;
   readonly type: PayloadType;
   readonly offset: number;
@@ -51,6 +52,8 @@ export class StructType<Definition extends StructFields> extends PayloadType<
   /** The definition, for structs that begin with this one. */
   readonly fields: Definition;
   readonly #fields: readonly Field[];
+  /** The fields that are decoded, which is all but padding. */
+  readonly visible: readonly Field[];
   readonly #zeros: Uint8Array;
 
   constructor(definition: Definition) {
@@ -64,6 +67,7 @@ export class StructType<Definition extends StructFields> extends PayloadType<
     super(size);
     this.fields = definition;
     this.#fields = fields;
+    this.visible = fields.filter(({ type }) => !(type instanceof PaddingType));
     this.#zeros = new Uint8Array(size);
   }
 
@@ -88,8 +92,7 @@ export class StructType<Definition extends StructFields> extends PayloadType<
   }
 
   #readWhole(target: Fields, view: DataView, offset: number): void {
-    for (const field of this.#fields) {
-      if (field.type instanceof PaddingType) continue;
+    for (const field of this.visible) {
       target[field.name] = field.type.read(view, offset + field.offset, field.size);
     }
   }

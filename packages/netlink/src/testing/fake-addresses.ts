@@ -1,7 +1,5 @@
 import { NLM_F_EXCL, NLM_F_REPLACE } from "../abi.js";
 import { EADDRNOTAVAIL, EEXIST, ENODEV } from "../errno.js";
-import type { KernelRequest } from "./fake-request.js";
-import type { Tell } from "./fake-route-kernel.js";
 import {
   type Address,
   AF_INET,
@@ -9,7 +7,9 @@ import {
   RTM_DELADDR,
   RTM_NEWADDR,
   RTNLGRP_IPV4_IFADDR,
-} from "./route-schemas.js";
+} from "../route/index.js";
+import type { KernelRequest } from "./fake-request.js";
+import type { Tell } from "./fake-route-kernel.js";
 
 /** The IPv4 addresses of a fake rtnetlink. */
 export class FakeAddresses {

@@ -20,6 +20,14 @@ export interface FakeKernelOptions {
   readonly mapped?: KernelDialect | undefined;
 }
 
+/** Where a multicast message comes from. */
+export interface MulticastSource {
+  /** The request that it tells the effect of: it carries that one's numbers, and goes to sockets of its protocol alone. */
+  readonly cause?: KernelRequest | undefined;
+  /** The network namespace that the sockets' own knows by this id: it goes to those that listen to all. */
+  readonly namespaceId?: number | undefined;
+}
+
 const FIRST_PORT = 4_000_000_000;
 
 /**
@@ -42,18 +50,19 @@ export class FakeKernel implements TransportProvider {
 
   open(request: TransportRequest): Transport {
     const portId = this.#nextPort++;
-    const { mappedRx, ordered, protocol, tx } = request;
+    const { allNamespaces, filter, mappedRx, ordered, protocol, tx } = request;
     // Neither is called before the socket is there.
     const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
     const onClose = (): void => {
       this.#sockets.delete(socket);
     };
-    const dialect = ordered ? undefined : this.#mapped;
+    const dialect = ordered || allNamespaces ? undefined : this.#mapped;
     const rx = dialect === undefined ? request.rx : planRing(mappedRx);
     const socket =
       dialect === undefined
         ? new MemoryTransport(portId, rx, tx, onSend, onClose)
         : new MappedMemorySocket(portId, rx, tx, dialect, onSend, onClose);
+    if (filter !== undefined) socket.setFilter(filter);
     this.#sockets.set(socket, protocol);
     if (socket instanceof MemoryTransport) return socket;
     return new KernelRing(socket, rx, tx, {
@@ -64,25 +73,31 @@ export class FakeKernel implements TransportProvider {
   }
 
   /**
-   * Sends a message to the sockets in a group; returns how many had room for it.
-   *
-   * @param cause the request that it tells the effect of: the message carries its numbers, and goes to sockets of its protocol alone. Without
-   *   one the numbers are 0, and sockets of any protocol get it.
+   * Sends a message to the sockets in a group; returns how many got it. Where `source` says nothing, it carries no sequence number and no port,
+   * and sockets of any protocol get it.
    */
-  multicast(group: number, message: Outgoing, cause?: KernelRequest): number;
-  multicast(group: number, type: number, write?: (writer: MessageWriter) => void): number;
+  multicast(group: number, message: Outgoing, source?: MulticastSource): number;
+  multicast(
+    group: number,
+    type: number,
+    write?: ((writer: MessageWriter) => void) | undefined,
+    source?: MulticastSource,
+  ): number;
   multicast(
     group: number,
     message: Outgoing | number,
-    last?: KernelRequest | ((writer: MessageWriter) => void),
+    second?: MulticastSource | ((writer: MessageWriter) => void),
+    third: MulticastSource = {},
   ): number {
-    const [cause, write] = typeof last === "function" ? [undefined, last] : [last, undefined];
+    const [write, source] = typeof second === "function" ? [second, third] : [undefined, second ?? third];
+    const { cause, namespaceId } = source;
     const outgoing = typeof message === "number" ? { type: message, write } : message;
     const bytes = buildMessage(outgoing, cause?.message.sequence, cause?.transport.portId);
     let delivered = 0;
     for (const [socket, protocol] of this.#sockets) {
       if (cause !== undefined && protocol !== cause.protocol) continue;
-      if (socket.isMember(group) && socket.deliver(bytes, group)) delivered++;
+      if (!socket.isMember(group) || (namespaceId !== undefined && !socket.options.allNamespaces)) continue;
+      if (socket.deliver(bytes, { group, namespaceId })) delivered++;
     }
     return delivered;
   }

@@ -13,13 +13,14 @@ export class FakePeer {
   /** Sends to the socket with this port; false where there is none, or its receive buffer is full. */
   send(bytes: Uint8Array, portId: number): boolean {
     const socket = this.#sockets().find((one) => one.portId === portId);
-    return socket?.deliver(bytes, 0, this.portId) ?? false;
+    return socket?.deliver(bytes, { senderPort: this.portId }) ?? false;
   }
 
   /** Sends to the sockets in a group; returns how many had room for it. */
   multicast(bytes: Uint8Array, group: number): number {
-    return this.#sockets().filter((one) => one.isMember(group) && one.deliver(bytes, group, this.portId))
-      .length;
+    return this.#sockets().filter(
+      (one) => one.isMember(group) && one.deliver(bytes, { group, senderPort: this.portId }),
+    ).length;
   }
 
   /** There is nothing to close; other peers have something. */

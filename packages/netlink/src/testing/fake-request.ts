@@ -1,4 +1,4 @@
-import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK, NLM_F_ACK } from "../abi.js";
+import { NLM_F_ACK } from "../abi.js";
 import type { Message } from "../message.js";
 import type { MessageWriter } from "../message-writer.js";
 import type { Outgoing } from "../outgoing.js";
@@ -18,8 +18,6 @@ export interface KernelRequest {
   readonly message: Message;
   /** The socket that sent it. */
   readonly transport: FakeSocket;
-  /** True where the socket asked for the strict checking of requests (NETLINK_GET_STRICT_CHK). */
-  readonly strict: boolean;
   /** Answers with a message of the request's sequence number, such as `schema.message(type, value)` makes. */
   reply(message: Outgoing): void;
   reply(type: number, flags: number, write?: (writer: MessageWriter) => void): void;
@@ -50,10 +48,6 @@ export class FakeRequest implements KernelRequest {
     this.transport = transport;
   }
 
-  get strict(): boolean {
-    return this.transport.hasOption(NETLINK_GET_STRICT_CHK);
-  }
-
   reply(message: Outgoing | number, flags?: number, write?: (writer: MessageWriter) => void): void {
     const outgoing = typeof message === "number" ? { type: message, flags, write } : message;
     const { transport } = this;
@@ -64,7 +58,7 @@ export class FakeRequest implements KernelRequest {
     this.#concluded = true;
     const { transport } = this;
     const { sequence } = this.message;
-    const extended = transport.hasOption(NETLINK_EXT_ACK);
+    const extended = transport.options.extendedAck;
     const chunks = dumpChunks(items, options, { sequence, portId: transport.portId, extended });
     const refused = transport.startDump(chunks);
     if (refused !== 0) this.#conclude(refused, {});
@@ -89,8 +83,8 @@ export class FakeRequest implements KernelRequest {
     const { transport } = this;
     transport.deliver(
       buildAcknowledgement(this.message, transport.portId, errno, details, {
-        extended: transport.hasOption(NETLINK_EXT_ACK),
-        capped: transport.hasOption(NETLINK_CAP_ACK),
+        extended: transport.options.extendedAck,
+        capped: transport.options.shortErrors,
       }),
     );
   }

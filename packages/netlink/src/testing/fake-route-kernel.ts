@@ -1,16 +1,9 @@
 import { NETLINK_ROUTE, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "../abi.js";
 import { EEXIST, ENODEV, EOPNOTSUPP, ERANGE } from "../errno.js";
 import type { Outgoing } from "../outgoing.js";
-import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
-import { FakeAddresses } from "./fake-addresses.js";
-import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
-import type { FakePeer } from "./fake-peer.js";
-import type { KernelRequest } from "./fake-request.js";
-import { FakeRoutes } from "./fake-routes.js";
 import {
   IFF_UP,
   type Link,
-  LOOPBACK_INDEX,
   link,
   RTM_DELADDR,
   RTM_DELLINK,
@@ -23,11 +16,19 @@ import {
   RTM_NEWROUTE,
   RTM_SETLINK,
   RTNLGRP_LINK,
-} from "./route-schemas.js";
+} from "../route/index.js";
+import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import { FakeAddresses } from "./fake-addresses.js";
+import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
+import type { FakePeer } from "./fake-peer.js";
+import type { KernelRequest } from "./fake-request.js";
+import { FakeRoutes } from "./fake-routes.js";
 
 /** Tells the members of a group what a request changed. */
 export type Tell = (group: number, message: Outgoing, cause: KernelRequest) => void;
 
+/** The loopback device is the first of every network namespace. */
+export const LOOPBACK_INDEX = 1;
 const FIRST_CONTROL_TYPE = 16;
 const MTU_ATTRIBUTE = 4;
 const MTU_LENGTH = 4;
@@ -51,14 +52,11 @@ export class FakeRouteKernel implements TransportProvider {
   constructor(options: FakeKernelOptions = {}) {
     this.#kernel = new FakeKernel((request) => this.#handle(request), options);
     const tell: Tell = (group, message, cause) => {
-      this.#kernel.multicast(group, message, cause);
+      this.#kernel.multicast(group, message, { cause });
     };
     this.#addresses = new FakeAddresses((index) => this.#links.has(index), tell);
     this.#routes = new FakeRoutes((index) => this.#links.get(index), tell);
-    this.#links.set(
-      LOOPBACK_INDEX,
-      newLink({ index: LOOPBACK_INDEX, deviceType: 772, name: "lo", mtu: 65_536 }),
-    );
+    this.#links.set(LOOPBACK_INDEX, newLink({ index: LOOPBACK_INDEX, type: 772, name: "lo", mtu: 65_536 }));
   }
 
   open(request: TransportRequest): Transport {
@@ -133,7 +131,7 @@ export class FakeRouteKernel implements TransportProvider {
     const index = this.#nextIndex++;
     const created = newLink({
       index,
-      deviceType: 1,
+      type: 1,
       name: wanted.name ?? `dummy${index}`,
       mtu: wanted.mtu ?? 1500,
     });
@@ -160,11 +158,11 @@ export class FakeRouteKernel implements TransportProvider {
   }
 
   #tellLink(type: number, changed: Link, cause: KernelRequest): void {
-    this.#kernel.multicast(RTNLGRP_LINK, link.message(type, changed), cause);
+    this.#kernel.multicast(RTNLGRP_LINK, link.message(type, changed), { cause });
   }
 }
 
-function newLink(fields: Pick<Link, "index" | "deviceType" | "name" | "mtu">): Link {
+function newLink(fields: Pick<Link, "index" | "type" | "name" | "mtu">): Link {
   return { family: 0, flags: 0, change: 0, ...fields };
 }
 

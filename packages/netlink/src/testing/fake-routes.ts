@@ -1,8 +1,6 @@
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../abi.js";
 import { EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, ESRCH } from "../errno.js";
 import type { Outgoing } from "../outgoing.js";
-import type { KernelRequest } from "./fake-request.js";
-import type { Tell } from "./fake-route-kernel.js";
 import {
   AF_INET,
   IFF_UP,
@@ -13,7 +11,9 @@ import {
   RTM_NEWROUTE,
   RTNLGRP_IPV4_ROUTE,
   route,
-} from "./route-schemas.js";
+} from "../route/index.js";
+import type { KernelRequest } from "./fake-request.js";
+import type { Tell } from "./fake-route-kernel.js";
 
 /** The IPv4 routes of a fake rtnetlink, in tables by number. */
 export class FakeRoutes {
@@ -61,12 +61,12 @@ export class FakeRoutes {
 
   /** With strict checking the request's header and attributes say what is wanted; without, they are not looked at. */
   dump(request: KernelRequest): void {
-    if (!request.strict) {
+    if (!request.transport.options.strict) {
       request.dump(this.#items([...this.#tables.values()]));
       return;
     }
     const wanted = route.decode(request.message);
-    if (wanted.destinationLength !== 0 || wanted.sourceLength !== 0 || wanted.typeOfService !== 0) {
+    if (wanted.destinationLength !== 0 || wanted.sourceLength !== 0 || wanted.tos !== 0) {
       const text = "ipv4: Invalid values in header for FIB dump request";
       request.dump([], { failure: { errno: EINVAL, text } });
       return;

@@ -1,3 +1,4 @@
+export type { MessageSource } from "@nlring/ring-core";
 export {
   type ConformanceCase,
   conformanceCases,
@@ -10,9 +11,9 @@ export {
 } from "./conformance/index.js";
 export type { AcknowledgementDetails, FailureDetails } from "./fake-answer.js";
 export type { FakeDumpOptions } from "./fake-dump.js";
-export { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
+export { FakeKernel, type FakeKernelOptions, type MulticastSource } from "./fake-kernel.js";
 export { FakePeer } from "./fake-peer.js";
 export type { KernelRequest } from "./fake-request.js";
 export { FakeRouteKernel } from "./fake-route-kernel.js";
-export type { FakeSocket } from "./memory-socket.js";
+export type { FakeSocket, FakeSocketOptions } from "./memory-socket.js";
 export { MemoryTransport, type SendHandler } from "./memory-transport.js";

@@ -1,5 +1,11 @@
-import { type KernelDialect, KernelSocket, type RingGeometry, ringLength } from "@nlring/ring-core";
-import { NETLINK_NO_ENOBUFS, SOL_NETLINK } from "../abi.js";
+import {
+  type KernelDialect,
+  KernelSocket,
+  type MessageSource,
+  type RingGeometry,
+  ringLength,
+} from "@nlring/ring-core";
+import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EINVAL } from "../errno.js";
 import type { MappedSocket } from "../kernel-ring.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
@@ -41,17 +47,22 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     this.#handle = handle;
   }
 
-  deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
+  deliver(bytes: Uint8Array, source: MessageSource = {}): boolean {
     if (this.closed) return false;
+    const { group = 0, senderPort = 0 } = source;
+    const isAnswer = group === 0 && senderPort === 0;
     if (this.#toLose > 0 && (senderPort === 0 || group !== 0)) {
       this.#toLose--;
       this.#kernel.overrun();
       return false;
     }
-    const delivered =
-      group === 0 && senderPort === 0
-        ? this.#build(bytes)
-        : this.#kernel.deliver(bytes, { group, senderPort });
+    const kept = this.filtered(bytes);
+    if (kept === undefined) {
+      // It was built in a frame, which the kernel then hands on empty.
+      if (isAnswer) this.#kernel.allocate(bytes.length)?.free();
+      return false;
+    }
+    const delivered = isAnswer ? this.#build(kept) : this.#kernel.deliver(kept, source);
     this.wake();
     return delivered;
   }
@@ -105,9 +116,8 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     return this.#kernel.drops;
   }
 
-  setOption(level: number, option: number, value: number): void {
-    if (level !== SOL_NETLINK) return;
-    this.noteOption(option, value);
+  override setOption(level: number, option: number, value: number): void {
+    super.setOption(level, option, value);
     if (option === NETLINK_NO_ENOBUFS) this.#kernel.setNoEnobufs(value !== 0);
   }
 

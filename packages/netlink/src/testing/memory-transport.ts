@@ -1,5 +1,13 @@
-import { type RingGeometry, RxFiller, RxRing, ringLength, TxDrainer, TxRing } from "@nlring/ring-core";
-import { NETLINK_NO_ENOBUFS, SOL_NETLINK } from "../abi.js";
+import {
+  type MessageSource,
+  type RingGeometry,
+  RxFiller,
+  RxRing,
+  ringLength,
+  TxDrainer,
+  TxRing,
+} from "@nlring/ring-core";
+import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EBUSY, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
 import type { Transport } from "../transport.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
@@ -9,8 +17,7 @@ export type SendHandler = (messages: Uint8Array) => void;
 
 interface Waiting {
   readonly bytes: Uint8Array;
-  readonly group: number;
-  readonly senderPort: number;
+  readonly source: MessageSource;
 }
 
 /** Receive buffer of a socket that nobody sized, as on Linux; one message is charged its length and this overhead. */
@@ -28,6 +35,7 @@ const LARGEST_CHUNK = 32_448;
 export class MemoryTransport extends MemorySocket implements Transport, FakeSocket {
   readonly kind = "memory";
   readonly reason = "given by the caller; no kernel is involved";
+  readonly tellsNamespaces = true;
   readonly portId: number;
   readonly rx: RxRing;
   readonly tx: TxRing;
@@ -66,10 +74,15 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     return bytes;
   }
 
-  /** The kernel's side: queues a message for this socket. False when the receive buffer is full: the message is lost. */
-  deliver(bytes: Uint8Array, group = 0, senderPort = 0): boolean {
+  /**
+   * The kernel's side: queues a message for this socket. False when the receive buffer is full, and the message lost; or the filter
+   * refuses it.
+   */
+  deliver(bytes: Uint8Array, source: MessageSource = {}): boolean {
     if (this.closed) return false;
-    const charge = bytes.length + MESSAGE_OVERHEAD;
+    const kept = this.filtered(bytes);
+    if (kept === undefined) return false;
+    const charge = kept.length + MESSAGE_OVERHEAD;
     // An empty buffer takes a message of any size.
     let isFull = this.#charged > 0 && this.#charged + charge > this.#receiveBuffer;
     if (this.#toLose > 0) {
@@ -78,7 +91,7 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     }
     if (isFull || this.#congested) {
       // Another process is told that its message found no room; only what comes from the kernel, or to a group, counts as lost.
-      if (senderPort !== 0 && group === 0) return false;
+      if ((source.senderPort ?? 0) !== 0 && (source.group ?? 0) === 0) return false;
       this.#dropped++;
       if (this.#reportsOverruns && !this.#congested) {
         this.#congested = true;
@@ -88,7 +101,7 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
       return false;
     }
     this.#charged += charge;
-    this.#waiting.push({ bytes: bytes.slice(), group, senderPort });
+    this.#waiting.push({ bytes: kept.slice(), source });
     this.wake();
     return true;
   }
@@ -103,7 +116,7 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     while (filled < limit) {
       const message = this.#waiting[0];
       if (message === undefined) break;
-      const outcome = this.#filler.deliver(message.bytes, message);
+      const outcome = this.#filler.deliver(message.bytes, message.source);
       if (outcome === "full") return filled > 0 ? filled : ENOSPC;
       if (outcome === "copy") this.#copied.push(message.bytes);
       this.#waiting.shift();
@@ -157,9 +170,8 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     return this.#dropped;
   }
 
-  setOption(level: number, option: number, value: number): void {
-    if (level !== SOL_NETLINK) return;
-    this.noteOption(option, value);
+  override setOption(level: number, option: number, value: number): void {
+    super.setOption(level, option, value);
     if (option === NETLINK_NO_ENOBUFS) this.#reportsOverruns = value === 0;
   }
 
@@ -169,7 +181,7 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     if (chunk === undefined) this.#nextChunk = undefined;
     else {
       this.#charged += chunk.length + MESSAGE_OVERHEAD;
-      this.#waiting.push({ bytes: chunk, group: 0, senderPort: 0 });
+      this.#waiting.push({ bytes: chunk, source: {} });
     }
     this.wake();
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { KernelError } from "../../errors.js";
-import { LOOPBACK_INDEX, link, RTM_GETLINK, RTM_SETLINK, route } from "../route-schemas.js";
+import { link, RTM_GETLINK, RTM_SETLINK, route } from "../../route/index.js";
+import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import { type ConformanceCase, conformanceCase } from "./case.js";
 import { rejection } from "./probe.js";
 import { newRoute } from "./scene.js";

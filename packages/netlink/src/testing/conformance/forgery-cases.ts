@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { NETLINK_ROUTE, NLMSG_ERROR } from "../../abi.js";
 import { EPERM } from "../../errno.js";
+import { link, RTM_GETLINK, RTM_NEWLINK, RTNLGRP_LINK } from "../../route/index.js";
 import type { NetlinkSocket } from "../../socket.js";
 import { buildMessage } from "../fake-answer.js";
-import { LOOPBACK_INDEX, link, RTM_GETLINK, RTM_NEWLINK, RTNLGRP_LINK } from "../route-schemas.js";
+import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import { type ConformanceCase, conformanceCase } from "./case.js";
 import { rejection, takeNext } from "./probe.js";
 import { loopback } from "./scene.js";

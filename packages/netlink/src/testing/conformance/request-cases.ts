@@ -4,7 +4,6 @@ import { observeSockets } from "../../observe-sockets.js";
 import type { Outgoing } from "../../outgoing.js";
 import {
   address,
-  LOOPBACK_INDEX,
   link,
   RTM_GETADDR,
   RTM_GETLINK,
@@ -13,7 +12,8 @@ import {
   RTM_SETLINK,
   RTNLGRP_IPV4_IFADDR,
   route,
-} from "../route-schemas.js";
+} from "../../route/index.js";
+import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import { type ConformanceCase, conformanceCase } from "./case.js";
 import { rejection, rejectionCode, takeTypes } from "./probe.js";
 import { loopback, newRoute } from "./scene.js";

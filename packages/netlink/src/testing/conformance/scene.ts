@@ -1,11 +1,9 @@
 import { NETLINK_ROUTE, NETLINK_USERSOCK, NLM_F_CREATE, NLM_F_EXCL } from "../../abi.js";
 import type { Outgoing } from "../../outgoing.js";
-import type { NetlinkSocket } from "../../socket.js";
 import {
   AF_INET,
   address,
   IFF_UP,
-  LOOPBACK_INDEX,
   link,
   RT_TABLE_MAIN,
   RTM_DELADDR,
@@ -13,12 +11,10 @@ import {
   RTM_NEWROUTE,
   RTM_SETLINK,
   route,
-} from "../route-schemas.js";
+} from "../../route/index.js";
+import type { NetlinkSocket } from "../../socket.js";
+import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import type { Stage, StagePeer, StageSocketOptions } from "./case.js";
-
-const RTPROT_STATIC = 4;
-const RT_SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
 
 /** The sockets and the changes of one case, which end with it. */
 export class Scene {
@@ -99,9 +95,9 @@ export function routeValues(number: number): Parameters<typeof route.message>[1]
     family: AF_INET,
     destinationLength: 32,
     shortTable: RT_TABLE_MAIN,
-    protocol: RTPROT_STATIC,
-    scope: RT_SCOPE_LINK,
-    routeType: RTN_UNICAST,
+    protocol: "static",
+    scope: "link",
+    type: "unicast",
     destination: `10.${number >> 16}.${(number >> 8) & 0xff}.${number & 0xff}`,
     outputInterface: LOOPBACK_INDEX,
   };
