@@ -1,10 +1,12 @@
 import type { ConformanceCase } from "./case.js";
 import { dumpCases } from "./dump-cases.js";
 import { errorCases } from "./error-cases.js";
+import { eventCases } from "./event-cases.js";
 import { forgeryCases } from "./forgery-cases.js";
 import { interruptionCases } from "./interruption-cases.js";
 import { messageCases } from "./message-cases.js";
 import { requestCases } from "./request-cases.js";
+import { watchCases } from "./watch-cases.js";
 
 /** Every named behaviour of sockets over a transport. */
 export const conformanceCases: readonly ConformanceCase[] = [
@@ -14,4 +16,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...errorCases,
   ...dumpCases,
   ...interruptionCases,
+  ...eventCases,
+  ...watchCases,
 ];

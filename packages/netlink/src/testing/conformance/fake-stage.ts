@@ -9,5 +9,6 @@ export function fakeStage(options: FakeKernelOptions = {}): Stage {
   return {
     open: (protocol, socketOptions) => NetlinkSocket.open(protocol, { ...socketOptions, transport: kernel }),
     peer: (protocol) => kernel.peer(protocol),
+    lacks: ["group-numbers"],
   };
 }

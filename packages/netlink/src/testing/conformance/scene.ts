@@ -21,6 +21,7 @@ export class Scene {
   readonly #stage: Stage;
   readonly #sockets: NetlinkSocket[] = [];
   readonly #peers: StagePeer[] = [];
+  readonly #kept: AsyncDisposable[] = [];
   /** Requests that take back what was changed. */
   readonly #undo: Outgoing[] = [];
 
@@ -53,6 +54,13 @@ export class Scene {
     return { socket: await this.open(NETLINK_USERSOCK, options), peer: this.peer(NETLINK_USERSOCK) };
   }
 
+  /** Closes what is opened by something else than the scene when that ends. */
+  async keep<T extends AsyncDisposable>(opening: Promise<T>): Promise<T> {
+    const opened = await opening;
+    this.#kept.push(opened);
+    return opened;
+  }
+
   /** Adds the routes 10.0.0.0/32 and on to the loopback device. They vanish with the scene, when the device goes down. */
   async addRoutes(count: number): Promise<void> {
     const socket = await this.openRoute();
@@ -75,6 +83,7 @@ export class Scene {
 
   async end(): Promise<void> {
     for (const peer of this.#peers) peer.close();
+    for (const opened of this.#kept) await opened[Symbol.asyncDispose]();
     for (const socket of this.#sockets) await socket.close();
     if (this.#undo.length === 0) return;
     const socket = await this.#stage.open(NETLINK_ROUTE, {});
@@ -107,7 +116,8 @@ export function newRoute(number: number): Outgoing {
   return route.message(RTM_NEWROUTE, routeValues(number), NLM_F_CREATE | NLM_F_EXCL);
 }
 
-function addressValues(number: number): Parameters<typeof address.message>[1] {
+/** The values of the address number `number`. */
+export function addressValues(number: number): Parameters<typeof address.message>[1] {
   const local = `10.${128 + (number >> 16)}.${(number >> 8) & 0xff}.${number & 0xff}`;
   return { family: AF_INET, prefixLength: 32, index: LOOPBACK_INDEX, local, address: local };
 }
