@@ -5,13 +5,20 @@ import { Scene } from "./scene.js";
 /**
  * What a kernel or a transport may lack, so that a case cannot be played there:
  *
+ * - `strict`: dumps can be checked strictly (NETLINK_GET_STRICT_CHK, Linux 4.20; listing by table 5.0)
  * - `group-numbers`: groups that the protocol has not are refused
  * - `senders`: a peer may send to sockets of NETLINK_ROUTE (CAP_NET_ADMIN)
  * - `error-text`: errors come with words and offsets (NETLINK_EXT_ACK, Linux 4.12)
  * - `error-policy`: and with what would be accepted (Linux 5.10)
  * - `drop-counter`: the socket counts what it lost (SO_MEMINFO, Linux 4.12)
  */
-export type Requirement = "group-numbers" | "senders" | "error-text" | "error-policy" | "drop-counter";
+export type Requirement =
+  | "strict"
+  | "group-numbers"
+  | "senders"
+  | "error-text"
+  | "error-policy"
+  | "drop-counter";
 
 /** Another process's socket, as far as the one under test can tell. */
 export interface StagePeer {

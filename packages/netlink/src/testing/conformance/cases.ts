@@ -6,6 +6,8 @@ import { forgeryCases } from "./forgery-cases.js";
 import { interruptionCases } from "./interruption-cases.js";
 import { messageCases } from "./message-cases.js";
 import { requestCases } from "./request-cases.js";
+import { seamCases } from "./seam-cases.js";
+import { settlingCases } from "./settling-cases.js";
 import { watchCases } from "./watch-cases.js";
 
 /** Every named behaviour of sockets over a transport. */
@@ -18,4 +20,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...interruptionCases,
   ...eventCases,
   ...watchCases,
+  ...seamCases,
+  ...settlingCases,
 ];
