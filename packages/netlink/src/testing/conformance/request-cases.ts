@@ -15,12 +15,18 @@ import {
 } from "../../route/index.js";
 import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import { type ConformanceCase, conformanceCase } from "./case.js";
+import { LITTLE_ROOM } from "./event-cases.js";
 import { rejection, rejectionCode, takeTypes } from "./probe.js";
 import { loopback, newRoute } from "./scene.js";
 
 const NO_LINK = 0x7fff_ff00;
 const getLoopback: Outgoing = link.message(RTM_GETLINK, { index: LOOPBACK_INDEX });
 const getNone: Outgoing = link.message(RTM_GETLINK, { index: NO_LINK });
+
+/** Where there is little room, a reply may be lost; that is not what is looked at. */
+function mayBeLost(error: unknown): void {
+  assert.ok(error instanceof Error && "code" in error && error.code === "ERR_REPLY_LOST", String(error));
+}
 
 export const requestCases: readonly ConformanceCase[] = [
   conformanceCase("requests: resolve with the ACK, and have their effect", async (scene) => {
@@ -102,6 +108,43 @@ export const requestCases: readonly ConformanceCase[] = [
           );
       }
     },
+  ),
+
+  conformanceCase(
+    "requests: made one after the other without waiting for answers all settle",
+    async (scene) => {
+      const socket = await scene.openRoute();
+      const replies: Promise<unknown>[] = [];
+      for (let number = 0; number < 2000; number++) {
+        replies.push(socket.request(getLoopback, link));
+        // Another microtask, and no turn of the event loop.
+        await undefined;
+      }
+      for (const { status } of await Promise.allSettled(replies)) assert.equal(status, "fulfilled");
+    },
+  ),
+
+  ...[1, 64, 128].map((count) =>
+    conformanceCase(
+      `requests: in an endless chain of ${count} at a time leave the event loop its turns`,
+      async (scene) => {
+        for (const options of [{}, LITTLE_ROOM]) {
+          const socket = await scene.openRoute(options);
+          let turns = 0;
+          const timer = setImmediate(function turn() {
+            turns++;
+            if (turns < 3) setImmediate(turn);
+          });
+          for (let round = 0; round < 1000 && turns < 3; round++) {
+            await Promise.all(
+              Array.from({ length: count }, () => socket.request(getLoopback, link).catch(mayBeLost)),
+            );
+          }
+          clearImmediate(timer);
+          assert.equal(turns, 3);
+        }
+      },
+    ),
   ),
 
   conformanceCase(
