@@ -1,4 +1,5 @@
 import type { AttributeReader } from "./attribute.js";
+import type { MessageWriter } from "./message-writer.js";
 
 /** enum netlink_attribute_type (include/uapi/linux/netlink.h), by number. */
 const KINDS = [
@@ -104,4 +105,27 @@ export function readAttributePolicy(attributes: AttributeReader): AttributePolic
     }
   }
   return policy;
+}
+
+/** Writes the attributes of one policy, as the kernel would. */
+export function writeAttributePolicy(writer: MessageWriter, policy: AttributePolicy): void {
+  const { kind, minimum, maximum, minimumLength, maximumLength, policyIndex, maximumType, mask } = policy;
+  const signed = typeof kind === "string" && /^int/.test(kind);
+  writer.attributeUint32(TYPE, typeof kind === "number" ? kind : KINDS.indexOf(kind));
+  if (minimum !== undefined) {
+    if (signed) writer.attributeInt64(MIN_VALUE_SIGNED, minimum);
+    else writer.attributeUint64(MIN_VALUE_UNSIGNED, minimum);
+  }
+  if (maximum !== undefined) {
+    if (signed) writer.attributeInt64(MAX_VALUE_SIGNED, maximum);
+    else writer.attributeUint64(MAX_VALUE_UNSIGNED, maximum);
+  }
+  if (minimumLength !== undefined) writer.attributeUint32(MIN_LENGTH, minimumLength);
+  if (maximumLength !== undefined) writer.attributeUint32(MAX_LENGTH, maximumLength);
+  if (policyIndex !== undefined) writer.attributeUint32(POLICY_INDEX, policyIndex);
+  if (maximumType !== undefined) writer.attributeUint32(POLICY_MAXTYPE, maximumType);
+  if (mask !== undefined) {
+    if (kind === "bitfield32") writer.attributeUint32(BITFIELD32_MASK, Number(mask));
+    else writer.attributeUint64(MASK, mask);
+  }
 }

@@ -27,12 +27,20 @@ export function errnoName(errno: number): string {
 
 export const EPERM = -1;
 export const ENOENT = -2;
+export const ESRCH = -3;
 export const EBADF = -9;
 export const EAGAIN = -11;
 export const ENOMEM = -12;
+export const EBUSY = -16;
+export const EEXIST = -17;
+export const ENODEV = -19;
 export const EINVAL = -22;
 export const ENOSPC = -28;
+export const ERANGE = -34;
 export const EMSGSIZE = -90;
 export const ENOPROTOOPT = -92;
+export const EOPNOTSUPP = -95;
+export const EADDRNOTAVAIL = -99;
+export const ENETDOWN = -100;
 export const ENOBUFS = -105;
 export const ECONNREFUSED = -111;

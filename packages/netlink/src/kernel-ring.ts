@@ -41,6 +41,8 @@ export class KernelRing extends SocketTransport<MappedSocket> {
   readonly holdsFrames: boolean;
   #patience: NodeJS.Timeout | undefined;
   #wanted = false;
+  /** An error that a message was fetched behind, to be told by the next `fill`; 0 for none. */
+  #error = 0;
 
   constructor(socket: MappedSocket, rx: RingGeometry, tx: RingGeometry, options: KernelRingOptions) {
     super(socket);
@@ -55,7 +57,8 @@ export class KernelRing extends SocketTransport<MappedSocket> {
 
   /** The kernel fills the frames; what is left to do is to take errors, to keep dumps going, and to look again. */
   fill(_limit: number): number {
-    const error = this.socket.takeError();
+    const error = this.#error || this.socket.takeError();
+    this.#error = 0;
     if (error < 0) return error;
     const readable = this.socket.poll();
     if (this.rx.ready) return 1;
@@ -68,8 +71,11 @@ export class KernelRing extends SocketTransport<MappedSocket> {
   takeCopied(length: number): Uint8Array | undefined {
     const message = new Uint8Array(length);
     let received = this.socket.receive(message);
-    // A pending error comes first, once; the message is behind it.
-    if (received < 0) received = this.socket.receive(message);
+    if (received < 0 && received !== EAGAIN) {
+      // A pending error comes first, once, and is gone by that: it is often ENOBUFS, whose loss must not go untold. The message is behind it.
+      this.#error = received;
+      received = this.socket.receive(message);
+    }
     return received < 0 ? undefined : message.subarray(0, Math.min(received, length));
   }
 

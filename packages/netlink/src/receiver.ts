@@ -88,23 +88,28 @@ export class Receiver {
     });
   }
 
-  /** Reads the answers that are there, whatever else was done in this turn of the event loop. */
+  /** True while this turn of the event loop has reads left for requests that are made without waiting for it. */
+  get mayRead(): boolean {
+    return this.#reads < READS_PER_TURN;
+  }
+
+  /** Reads the answers that are there, whatever else was done in this turn of the event loop; it goes on in the next where not all came. */
   readAnswers(): void {
-    if (!this.#stopped) this.#findAnswers();
+    if (this.#stopped || this.#requests.wanted === 0) return;
+    if (this.#reads++ === 0) setImmediate(this.#renewReads);
+    this.#findAnswers();
+    // Who waits to read finds what was met meanwhile.
+    if (this.#requests.wanted > 0 || this.#waiter !== undefined) this.lookSoon();
   }
 
   /**
    * Looks for answers now: the kernel has queued them when the send returns. Where this was done often in this turn of the event loop,
-   * or not all came, it goes on in the next: a chain of awaited requests leaves the others their time.
+   * it is done in the next: a chain of awaited requests leaves the others their time.
    */
   readNow(): void {
     if (this.#stopped || this.#requests.wanted === 0) return;
-    if (this.#reads < READS_PER_TURN) {
-      if (this.#reads++ === 0) setImmediate(this.#renewReads);
-      this.#findAnswers();
-    }
-    // Who waits to read finds what was met meanwhile.
-    if (this.#requests.wanted > 0 || this.#waiter !== undefined) this.lookSoon();
+    if (this.mayRead) this.readAnswers();
+    else this.lookSoon();
   }
 
   /**

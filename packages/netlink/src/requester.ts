@@ -32,6 +32,12 @@ export interface DumpTurn {
   fail(error: unknown): void;
 }
 
+/** Requests that leave in one send, and their bytes. */
+interface Run {
+  readonly requests: readonly PendingRequest[];
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Writes requests and sends them. Single requests that are made without waiting in between leave in one send and are answered by one
  * read, before the event loop goes on: awaiting one at a time costs no turn of it.
@@ -41,15 +47,20 @@ export class Requester {
   readonly #table: RequestTable;
   readonly #sender: MessageSender;
   readonly #receiver: Receiver;
-  /** Requests that are written and not sent. */
+  /** Requests that are written, of a run that is not complete. */
   #run: PendingRequest[] = [];
+  /** Runs that are complete, and wait for the event loop's next turn: in this one enough was read. */
+  #waiting: Run[] = [];
+  #nextTurn: NodeJS.Immediate | undefined;
   #writer = MessageWriter.growing();
   /** Messages whose answers take at most half of the receive buffer. */
   readonly #runLimit: number;
   #scheduled = false;
   readonly #leave = (): void => {
     this.#scheduled = false;
-    this.sendRun();
+    this.#endRun();
+    this.#sendWaiting();
+    // What was sent by others meanwhile is unread.
     this.#receiver.readNow();
   };
   readonly #read = (): void => this.#receiver.readNow();
@@ -80,9 +91,8 @@ export class Requester {
     if (this.#run.length === 0) this.#freshWriter();
     this.#run.push(this.#write(outgoing, owner, 0));
     if (this.#run.length === this.#runLimit || this.#writer.position > RUN_BYTES) {
-      this.sendRun();
-      // The answers are there, and those to more requests would find the receive buffer full.
-      this.#receiver.readAnswers();
+      this.#endRun();
+      this.#sendWaiting();
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -95,7 +105,7 @@ export class Requester {
     this.sendRun();
     this.#freshWriter();
     const requests = messages.map((outgoing, index) => this.#write(outgoing, owner, index));
-    this.#send(requests);
+    this.#send({ requests, bytes: this.#writer.finished() });
     this.readSoon();
   }
 
@@ -110,17 +120,45 @@ export class Requester {
     this.sendRun();
     this.#freshWriter();
     const request = this.#write(outgoing, owner, 0);
-    this.#send([request]);
+    this.#send({ requests: [request], bytes: this.#writer.finished() });
     return request;
   }
 
-  /** Sends what `enqueue` wrote. */
+  /** Sends what `enqueue` wrote, all of it now: something else is to be sent behind it. */
   sendRun(): void {
     // A message that is being written would be torn from those before it.
-    if (this.#run.length === 0 || this.#writing) return;
-    const requests = this.#run;
+    if (this.#writing) return;
+    this.#endRun();
+    for (let run = this.#waiting.shift(); run !== undefined; run = this.#waiting.shift()) {
+      this.#send(run);
+      if (this.#waiting.length > 0) this.#receiver.readAnswers();
+    }
+  }
+
+  #endRun(): void {
+    if (this.#run.length === 0) return;
+    this.#waiting.push({ requests: this.#run, bytes: this.#writer.finished() });
     this.#run = [];
-    this.#send(requests);
+  }
+
+  /**
+   * Sends complete runs and reads the answers to each, which are there by then, and would find the receive buffer full if more were asked.
+   * What this turn of the event loop has no more reads for goes on in the next: sent now, its answers would have no room, and read now,
+   * a chain of awaited requests would leave the others no turn.
+   */
+  #sendWaiting(): void {
+    const receiver = this.#receiver;
+    while (receiver.mayRead) {
+      const run = this.#waiting.shift();
+      if (run === undefined) return;
+      this.#send(run);
+      receiver.readAnswers();
+    }
+    if (this.#waiting.length === 0) return;
+    this.#nextTurn ??= setImmediate(() => {
+      this.#nextTurn = undefined;
+      this.#sendWaiting();
+    });
   }
 
   /**
@@ -154,15 +192,15 @@ export class Requester {
   /** The socket is about to close: what was not sent is refused. */
   stop(error: unknown): void {
     this.#stopped = { error };
-    const requests = this.#run;
-    this.#run = [];
-    refuse(requests, error);
+    clearImmediate(this.#nextTurn);
+    this.#endRun();
+    for (const { requests } of this.#waiting.splice(0)) refuse(requests, error);
     for (const dump of this.#dumps.splice(0)) dump.fail(error);
   }
 
   #freshWriter(): void {
-    // Requests in flight keep what was sent, for the places that errors name.
-    if (this.#table.size === 0) this.#writer.rewind();
+    // Requests in flight keep what was sent, for the places that errors name; those that wait keep what is to be sent.
+    if (this.#table.size === 0 && this.#waiting.length === 0) this.#writer.rewind();
     else this.#writer = MessageWriter.growing();
   }
 
@@ -191,8 +229,7 @@ export class Requester {
     return request;
   }
 
-  #send(requests: readonly PendingRequest[]): void {
-    const bytes = this.#writer.finished();
+  #send({ requests, bytes }: Run): void {
     for (const request of requests) {
       request.bytes = bytes;
       this.#table.add(request);

@@ -312,3 +312,18 @@ describe.each(["from-4.3", "before-4.3"] as const)("a socket over the rings of a
     await socket.close();
   });
 });
+
+test("an overrun that is found while a message is fetched by copy is told", async () => {
+  const played = new PlayedSocket("from-4.3");
+  const socket = await open(played);
+  for (let number = 0; number < 10; number++) played.kernel.deliver(numbered(number), { group: 3 });
+  const seen: number[] = [];
+  for (let message = socket.take(); message !== undefined; message = socket.take()) {
+    seen.push(value(message));
+    message.release();
+  }
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(socket.statistics).toMatchObject({ overruns: 1, drops: 2 });
+  expect(socket.losses).toBe(1);
+  await socket.close();
+});

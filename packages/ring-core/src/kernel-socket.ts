@@ -201,6 +201,12 @@ export class KernelSocket {
     };
   }
 
+  /** A message finds no room, whatever room there is: for tests of what readers do then. */
+  overrun(): void {
+    this.#overrun();
+    this.#onWake();
+  }
+
   /** setsockopt(NETLINK_NO_ENOBUFS): overruns are counted and not reported; congestion ends. */
   setNoEnobufs(on: boolean): void {
     this.#noEnobufs = on;

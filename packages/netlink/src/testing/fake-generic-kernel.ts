@@ -6,7 +6,8 @@ import type { CommandDefinitions, EventDefinitions, NoAttributes } from "../gene
 import type { FamilySchema } from "../generic/family-schema.js";
 import type { StructFields } from "../schema/struct.js";
 import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
-import { FakeKernel, type FakeKernelOptions, type KernelRequest } from "./fake-kernel.js";
+import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
+import type { KernelRequest } from "./fake-request.js";
 import { type FamilyHandlers, Refusal, ServedFamily, type ServedFamilyOptions } from "./served-family.js";
 import { policyMessages } from "./served-policy.js";
 

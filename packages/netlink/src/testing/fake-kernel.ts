@@ -1,34 +1,16 @@
 import { type KernelDialect, planRing } from "@nlring/ring-core";
-import {
-  align,
-  HOST_IS_LITTLE_ENDIAN,
-  NLM_F_ACK,
-  NLM_F_ACK_TLVS,
-  NLM_F_CAPPED,
-  NLMSG_ERROR,
-  NLMSG_HDRLEN,
-  NLMSGERR_ATTR_MSG,
-} from "../abi.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
 import { KernelRing } from "../kernel-ring.js";
 import { Message, OWN_MEMORY } from "../message.js";
-import { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message-writer.js";
+import type { Outgoing } from "../outgoing.js";
 import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import { buildMessage } from "./fake-answer.js";
+import { FakePeer } from "./fake-peer.js";
+import { FakeRequest, type KernelRequest } from "./fake-request.js";
 import { MappedMemorySocket } from "./mapped-memory-socket.js";
 import type { FakeSocket } from "./memory-socket.js";
 import { MemoryTransport } from "./memory-transport.js";
-
-/** One message that a socket sent to the fake kernel. */
-export interface KernelRequest {
-  readonly protocol: number;
-  /** The message, read as any other. */
-  readonly message: Message;
-  /** The socket that sent it. */
-  readonly transport: FakeSocket;
-  /** Answers with a message of the request's sequence number. */
-  reply(type: number, flags: number, write?: (writer: MessageWriter) => void): void;
-  /** Answers with an error: a negative Linux error number, and words as from the extended ACK. */
-  fail(errno: number, text?: string): void;
-}
 
 /** What kind of kernel the fake plays. */
 export interface FakeKernelOptions {
@@ -39,19 +21,27 @@ export interface FakeKernelOptions {
   readonly mapped?: KernelDialect | undefined;
 }
 
+/** Where a multicast message comes from. */
+export interface MulticastSource {
+  /** The request that it tells the effect of: it carries that one's numbers, and goes to sockets of its protocol alone. */
+  readonly cause?: KernelRequest | undefined;
+  /** The network namespace that the sockets' own knows by this id: it goes to those that listen to all. */
+  readonly namespaceId?: number | undefined;
+}
+
 const FIRST_PORT = 4_000_000_000;
 
 /**
  * The kernel's end of memory transports, for tests without privilege and on any system: `NetlinkSocket.open(protocol, { transport: kernel })`.
  *
  * The handler sees every message that is sent, and answers before it returns, as the kernel does: a request whose answer is not there by
- * then counts as lost. A request that asks for an ACK gets one when the handler returns, unless it called `fail`. A dump is ended by
- * `reply(NLMSG_DONE, NLM_F_MULTI, (writer) => writer.uint32(0))`.
+ * then counts as lost. A request that asks for an ACK gets one when the handler returns, unless it called `fail`, `acknowledge` or `dump`.
  */
 export class FakeKernel implements TransportProvider {
   readonly #handler: (request: KernelRequest) => void;
   readonly #mapped: KernelDialect | undefined;
-  readonly #transports = new Set<FakeSocket>();
+  /** The sockets that are open, and their protocols. */
+  readonly #sockets = new Map<FakeSocket, number>();
   #nextPort = FIRST_PORT;
 
   constructor(handler: (request: KernelRequest) => void = () => {}, options: FakeKernelOptions = {}) {
@@ -65,7 +55,7 @@ export class FakeKernel implements TransportProvider {
     // Neither is called before the socket is there.
     const onSend = (messages: Uint8Array): void => this.#receive(protocol, socket, messages);
     const onClose = (): void => {
-      this.#transports.delete(socket);
+      this.#sockets.delete(socket);
     };
     const dialect = ordered || allNamespaces ? undefined : this.#mapped;
     const rx = dialect === undefined ? request.rx : planRing(mappedRx);
@@ -74,7 +64,7 @@ export class FakeKernel implements TransportProvider {
         ? new MemoryTransport(portId, rx, tx, onSend, onClose)
         : new MappedMemorySocket(portId, rx, tx, dialect, onSend, onClose);
     if (filter !== undefined) socket.setFilter(filter);
-    this.#transports.add(socket);
+    this.#sockets.set(socket, protocol);
     if (socket instanceof MemoryTransport) return socket;
     return new KernelRing(socket, rx, tx, {
       kind: "memory",
@@ -84,89 +74,73 @@ export class FakeKernel implements TransportProvider {
   }
 
   /**
-   * Sends a message to every socket in the group; returns how many got it. With `namespaceId` it comes from the network namespace that the
-   * sockets' own knows by that id, and goes to those that listen to all.
+   * Sends a message to the sockets in a group; returns how many got it. Where `source` says nothing, it carries no sequence number and no port,
+   * and sockets of any protocol get it.
    */
+  multicast(group: number, message: Outgoing, source?: MulticastSource): number;
   multicast(
     group: number,
     type: number,
     write?: ((writer: MessageWriter) => void) | undefined,
-    { namespaceId }: { readonly namespaceId?: number | undefined } = {},
+    source?: MulticastSource,
+  ): number;
+  multicast(
+    group: number,
+    message: Outgoing | number,
+    second?: MulticastSource | ((writer: MessageWriter) => void),
+    third: MulticastSource = {},
   ): number {
-    const bytes = build(type, 0, 0, 0, write);
+    const [write, source] = typeof second === "function" ? [second, third] : [undefined, second ?? third];
+    const { cause, namespaceId } = source;
+    const outgoing = typeof message === "number" ? { type: message, write } : message;
+    const bytes = buildMessage(outgoing, cause?.message.sequence, cause?.transport.portId);
     let delivered = 0;
-    for (const transport of this.#transports) {
-      if (!transport.isMember(group) || (namespaceId !== undefined && !transport.options.allNamespaces))
-        continue;
-      if (transport.deliver(bytes, { group, namespaceId })) delivered++;
+    for (const [socket, protocol] of this.#sockets) {
+      if (cause !== undefined && protocol !== cause.protocol) continue;
+      if (!socket.isMember(group) || (namespaceId !== undefined && !socket.options.allNamespaces)) continue;
+      if (socket.deliver(bytes, { group, namespaceId })) delivered++;
     }
     return delivered;
   }
 
   /** Sends a message that answers nothing to one socket; false when its receive buffer is full and the message is lost. */
   notify(transport: FakeSocket, type: number, write?: (writer: MessageWriter) => void): boolean {
-    return transport.deliver(build(type, 0, 0, 0, write));
+    return transport.deliver(buildMessage({ type, write }));
   }
 
-  #receive(protocol: number, transport: FakeSocket, bytes: Uint8Array): void {
+  /**
+   * Loses the next messages to the socket with this port, answers and events alike, as if its receive buffer were full. Throws RangeError
+   * where no socket has the port.
+   */
+  lose(portId: number, count: number): void {
+    this.#find(portId).lose(count);
+  }
+
+  /** Another process, whose messages sockets of this protocol get. */
+  peer(protocol: number): FakePeer {
+    return new FakePeer(this.#nextPort++, () =>
+      [...this.#sockets].filter(([, other]) => other === protocol).map(([socket]) => socket),
+    );
+  }
+
+  #find(portId: number): FakeSocket {
+    for (const socket of this.#sockets.keys()) if (socket.portId === portId) return socket;
+    throw new RangeError(`no open socket has the port ${portId}: socket.portId tells it`);
+  }
+
+  #receive(protocol: number, socket: FakeSocket, bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let offset = 0; offset + NLMSG_HDRLEN <= bytes.length; ) {
       const length = view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
       if (length < NLMSG_HDRLEN || offset + length > bytes.length) return;
-      this.#handle(
-        protocol,
-        transport,
-        new Message(NO_KEEPER, OWN_MEMORY, bytes, view, offset, offset + length, transport.portId, 0),
-      );
+      const end = offset + length;
+      const message = new Message(NO_KEEPER, OWN_MEMORY, bytes, view, offset, end, socket.portId, 0);
+      const request = new FakeRequest(protocol, message, socket);
+      this.#handler(request);
+      request.finish();
       offset += align(length);
     }
-  }
-
-  #handle(protocol: number, transport: FakeSocket, message: Message): void {
-    let failed = false;
-    const answerError = (errno: number, text: string | undefined): void => {
-      const { extendedAck, shortErrors } = transport.options;
-      const words = extendedAck ? text : undefined;
-      const isCapped = errno === 0 || shortErrors;
-      const flags = (isCapped ? NLM_F_CAPPED : 0) | (words === undefined ? 0 : NLM_F_ACK_TLVS);
-      const bytes = build(NLMSG_ERROR, flags, message.sequence, transport.portId, (writer) => {
-        writer.uint32(errno >>> 0);
-        // The request's header, or all of it, as it came.
-        const end = isCapped ? message.payloadOffset : message.end;
-        for (let at = message.offset; at < end; at++) writer.uint8(message.bytes[at] ?? 0);
-        for (let at = end - message.offset; at < align(end - message.offset); at++) writer.uint8(0);
-        if (words !== undefined) writer.attributeString(NLMSGERR_ATTR_MSG, words);
-      });
-      transport.deliver(bytes);
-    };
-    this.#handler({
-      protocol,
-      message,
-      transport,
-      reply: (type, flags, write) => {
-        transport.deliver(build(type, flags, message.sequence, transport.portId, write));
-      },
-      fail: (errno, text) => {
-        failed = true;
-        answerError(errno, text);
-      },
-    });
-    if (!failed && (message.flags & NLM_F_ACK) !== 0) answerError(0, undefined);
   }
 }
 
 const NO_KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
-
-function build(
-  type: number,
-  flags: number,
-  sequence: number,
-  portId: number,
-  write: ((writer: MessageWriter) => void) | undefined,
-): Uint8Array {
-  const writer = MessageWriter.growing();
-  writer.begin(type, flags, sequence, portId);
-  write?.(writer);
-  writer.end();
-  return writer.finished();
-}

@@ -11,6 +11,9 @@ import type { MappedSocket } from "../kernel-ring.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 import type { SendHandler } from "./memory-transport.js";
 
+/** What such a kernel allocates for a chunk of a dump. */
+const DUMP_CHUNK = 3776;
+
 /**
  * A socket of a stand-in for the mapped kernel. As there, what the kernel answers is built in ring frames, and multicast and other sockets'
  * messages come by copy.
@@ -21,6 +24,7 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
   readonly receiveBuffer = 212_992;
   readonly #kernel: KernelSocket;
   readonly #handle: SendHandler;
+  #toLose = 0;
 
   constructor(
     portId: number,
@@ -47,6 +51,11 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     if (this.closed) return false;
     const { group = 0, senderPort = 0 } = source;
     const isAnswer = group === 0 && senderPort === 0;
+    if (this.#toLose > 0 && (senderPort === 0 || group !== 0)) {
+      this.#toLose--;
+      this.#kernel.overrun();
+      return false;
+    }
     const kept = this.filtered(bytes);
     if (kept === undefined) {
       // It was built in a frame, which the kernel then hands on empty.
@@ -56,6 +65,16 @@ export class MappedMemorySocket extends MemorySocket implements MappedSocket, Fa
     const delivered = isAnswer ? this.#build(kept) : this.#kernel.deliver(kept, source);
     this.wake();
     return delivered;
+  }
+
+  startDump(next: (room: number) => Uint8Array | undefined): number {
+    const started = this.#kernel.startDump(() => next(DUMP_CHUNK));
+    this.wake();
+    return started;
+  }
+
+  lose(count: number): void {
+    this.#toLose += count;
   }
 
   setReceiveBuffer(_bytes: number): number {

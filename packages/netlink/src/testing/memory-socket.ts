@@ -35,6 +35,13 @@ export interface FakeSocket {
   deliver(bytes: Uint8Array, source?: MessageSource): boolean;
   /** True where the socket is a member of the multicast group. */
   isMember(group: number): boolean;
+  /**
+   * Starts a dump as the kernel does: `next` is asked for a chunk of at most `room` bytes, and for the one behind it when that was taken. It
+   * returns undefined behind the last. Returns 0, or -EBUSY while another dump of the socket runs.
+   */
+  startDump(next: (room: number) => Uint8Array | undefined): number;
+  /** Loses the next messages for this socket, as if its receive buffer were full. */
+  lose(count: number): void;
 }
 
 /** What sockets in memory have in common: groups, readiness and their end. */

@@ -8,7 +8,7 @@ import {
   TxRing,
 } from "@nlring/ring-core";
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
-import { EBADF, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
+import { EBADF, EBUSY, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
 import type { Transport } from "../transport.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 
@@ -23,6 +23,9 @@ interface Waiting {
 /** Receive buffer of a socket that nobody sized, as on Linux; one message is charged its length and this overhead. */
 const DEFAULT_RECEIVE_BUFFER = 212_992;
 const MESSAGE_OVERHEAD = 768;
+/** A dump's chunk has at least a small allocation of the kernel's, and at most 32 KiB less its bookkeeping, by what the reader offers. */
+const SMALLEST_CHUNK = 3776;
+const LARGEST_CHUNK = 32_448;
 
 /**
  * A transport without a kernel: the same rings, filled and drained by TypeScript. Sending is handled before `drain` returns, as
@@ -48,6 +51,8 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
   /** An overrun that nobody was told yet (sk_err). */
   #overrun = false;
   #congested = false;
+  #toLose = 0;
+  #nextChunk: ((room: number) => Uint8Array | undefined) | undefined;
 
   constructor(portId: number, rx: RingGeometry, tx: RingGeometry, handle: SendHandler, onClose: () => void) {
     const memory = new ArrayBuffer(ringLength(rx) + ringLength(tx));
@@ -79,8 +84,14 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     if (kept === undefined) return false;
     const charge = kept.length + MESSAGE_OVERHEAD;
     // An empty buffer takes a message of any size.
-    const isFull = this.#charged > 0 && this.#charged + charge > this.#receiveBuffer;
+    let isFull = this.#charged > 0 && this.#charged + charge > this.#receiveBuffer;
+    if (this.#toLose > 0) {
+      this.#toLose--;
+      isFull = true;
+    }
     if (isFull || this.#congested) {
+      // Another process is told that its message found no room; only what comes from the kernel, or to a group, counts as lost.
+      if ((source.senderPort ?? 0) !== 0 && (source.group ?? 0) === 0) return false;
       this.#dropped++;
       if (this.#reportsOverruns && !this.#congested) {
         this.#congested = true;
@@ -111,9 +122,22 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
       this.#waiting.shift();
       this.#charged -= message.bytes.length + MESSAGE_OVERHEAD;
       filled++;
+      if (this.#charged <= this.#receiveBuffer / 2) this.#continueDump(LARGEST_CHUNK);
     }
     if (this.#waiting.length === 0) this.#congested = false;
     return filled;
+  }
+
+  startDump(next: (room: number) => Uint8Array | undefined): number {
+    if (this.#nextChunk !== undefined) return EBUSY;
+    this.#nextChunk = next;
+    // The kernel does not know yet what the reader will offer.
+    this.#continueDump(SMALLEST_CHUNK);
+    return 0;
+  }
+
+  lose(count: number): void {
+    this.#toLose += count;
   }
 
   takeCopied(_length: number): Uint8Array | undefined {
@@ -149,6 +173,17 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
   override setOption(level: number, option: number, value: number): void {
     super.setOption(level, option, value);
     if (option === NETLINK_NO_ENOBUFS) this.#reportsOverruns = value === 0;
+  }
+
+  /** Queues a dump's next chunk, for which there is room: the reader has just made it. */
+  #continueDump(room: number): void {
+    const chunk = this.#nextChunk?.(room);
+    if (chunk === undefined) this.#nextChunk = undefined;
+    else {
+      this.#charged += chunk.length + MESSAGE_OVERHEAD;
+      this.#waiting.push({ bytes: chunk, source: {} });
+    }
+    this.wake();
   }
 
   protected override get isReadable(): boolean {

@@ -13,7 +13,8 @@ import type {
 import type { CommandSchema, FamilySchema } from "../generic/family-schema.js";
 import type { FamilyPolicy } from "../generic/policy.js";
 import type { StructFields } from "../schema/struct.js";
-import type { FakeKernel, KernelRequest } from "./fake-kernel.js";
+import type { FakeKernel } from "./fake-kernel.js";
+import type { KernelRequest } from "./fake-request.js";
 
 const EOPNOTSUPP = -95;
 
