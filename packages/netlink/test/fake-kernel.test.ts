@@ -36,6 +36,19 @@ describe.each([
     expect(await socket.request(item.message(GET, { number: 6 }), item)).toEqual({ number: 7 });
   });
 
+  test("lets a handler take its request apart", async () => {
+    const { socket } = await openFake(({ message: { type }, reply, dump, fail, acknowledge }) => {
+      if (type === GET) reply(item.message(GET, { number: 1 }));
+      else if (type === LIST) dump([item.message(GET, { number: 2 })]);
+      else if (type === LIST + 1) acknowledge({ text: "well" });
+      else fail(-1);
+    }, options);
+    expect(await socket.request({ type: GET }, item)).toEqual({ number: 1 });
+    expect(await socket.dump({ type: LIST }, item).all()).toEqual([{ number: 2 }]);
+    expect(await socket.request({ type: LIST + 1 })).toMatchObject({ kernelText: "well" });
+    expect(await rejection(socket.request({ type: LIST + 2 }))).toMatchObject({ code: "EPERM" });
+  });
+
   test("builds a dump as it is read", async () => {
     let built = 0;
     function* items(): Generator<Outgoing> {
