@@ -1,11 +1,13 @@
-// npm run bench: the rings by themselves, then the ring against regular socket I/O through the same addon.
+// npm run bench: the rings by themselves, then netlink beside C and others, then the ring against regular socket I/O through the same addon.
 import { measureBacklog, median } from "./backlog.mjs";
 import { bringLoopbackUp } from "./loopback.mjs";
+import { printNetlink } from "./netlink-report.mjs";
 import { printRings } from "./ring-report.mjs";
 
 const quick = process.argv.includes("--quick");
 await printRings(quick);
 await bringLoopbackUp();
+await printNetlink(quick);
 const result = await measureBacklog({
   blocks: quick ? 5 : 15,
   onBlock: (done, blocks) => console.log(`block ${done} of ${blocks}`),

@@ -1,6 +1,6 @@
 // The figures of rings.mjs as a small table. By itself: node ring-report.mjs [--quick]
 import { pathToFileURL } from "node:url";
-import { median } from "./backlog.mjs";
+import { printHeading, printRow, ratios } from "./figures.mjs";
 import { measureCost, measureRings } from "./rings.mjs";
 
 /** @param {boolean} quick */
@@ -8,33 +8,15 @@ export async function printRings(quick) {
   const cost = await measureCost(quick ? 15 : 51);
   const rings = await measureRings({ runs: quick ? 41 : 201 });
   const millions = (/** @type {number[]} */ figures) => figures.map((figure) => figure / 1e6);
-  console.log("                                    median   lowest  highest");
-  console.log("64-byte messages, two threads, million/s");
-  printRow("  RxFiller to RxRing", millions(rings.ours));
-  printRow("  ringbuf.js", millions(rings.theirs));
-  printRow("  ratio, pair by pair", ratios(rings.ours, rings.theirs));
-  console.log("one frame in one thread, nanoseconds");
-  printRow("  RxRing next, length, release", cost.ring);
-  printRow("  Atomics.load and Atomics.store", cost.bare);
-  printRow("  ratio, round by round", ratios(cost.ring, cost.bare));
+  printHeading("64-byte messages, two threads, million/s");
+  printRow("RxFiller to RxRing", millions(rings.ours));
+  printRow("ringbuf.js", millions(rings.theirs));
+  printRow("ratio, pair by pair", ratios(rings.ours, rings.theirs));
+  printHeading("one frame in one thread, nanoseconds");
+  printRow("RxRing next, length, release", cost.ring);
+  printRow("Atomics.load and Atomics.store", cost.bare);
+  printRow("ratio, round by round", ratios(cost.ring, cost.bare));
   console.log(`heap growth over a million frames: ${(cost.heapGrowth / 1024).toFixed(1)} KiB\n`);
-}
-
-/**
- * @param {string} name
- * @param {number[]} figures
- */
-function printRow(name, figures) {
-  const columns = [median(figures), Math.min(...figures), Math.max(...figures)];
-  console.log(name.padEnd(34) + columns.map((figure) => figure.toFixed(2).padStart(9)).join(""));
-}
-
-/**
- * @param {number[]} ours
- * @param {number[]} theirs
- */
-function ratios(ours, theirs) {
-  return ours.map((figure, index) => figure / (theirs[index] ?? Number.NaN));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)

@@ -12,11 +12,17 @@ namespace {
 // What netlink_sendmsg keeps of the send buffer for itself.
 constexpr uint32_t kSendOverhead = 32;
 
-int64_t SendVectors(int descriptor, iovec* vectors, size_t count, uint32_t port_id, uint32_t groups) {
+sockaddr_nl Address(uint32_t port_id, uint32_t groups) {
   sockaddr_nl address = {};
   address.nl_family = AF_NETLINK;
   address.nl_pid = port_id;
   address.nl_groups = groups;
+  return address;
+}
+
+// To the kernel.
+int64_t SendVectors(int descriptor, iovec* vectors, size_t count) {
+  sockaddr_nl address = Address(0, 0);
   msghdr header = {};
   header.msg_name = &address;
   header.msg_namelen = sizeof(address);
@@ -56,7 +62,7 @@ int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vec
     }
     if (count == 0) return refused < 0 ? refused : total;
     // Empty frames only: recent kernels refuse an empty send (ENODATA), and the ring would stop for good.
-    const int64_t sent = bytes == 0 ? 0 : SendVectors(descriptor, vectors, count, 0, 0);
+    const int64_t sent = bytes == 0 ? 0 : SendVectors(descriptor, vectors, count);
     if (sent < 0) return sent;
     total += sent;
     for (uint32_t i = 0; i < count; i++) {
@@ -69,12 +75,18 @@ int64_t DrainFrames(int descriptor, Ring* ring, uint32_t send_buffer, iovec* vec
 
 int64_t DrainKernelRing(int descriptor) {
   iovec nothing = {nullptr, 0};
-  return SendVectors(descriptor, &nothing, 1, 0, 0);
+  return SendVectors(descriptor, &nothing, 1);
 }
 
 int64_t SendMessage(int descriptor, const uint8_t* bytes, size_t length, uint32_t port_id, uint32_t groups) {
-  iovec vector = {const_cast<uint8_t*>(bytes), length};
-  return SendVectors(descriptor, &vector, 1, port_id, groups);
+  const sockaddr_nl address = Address(port_id, groups);
+  ssize_t sent;
+  do {
+    // Not sendmsg: the kernel has a message header and a vector less to copy and check.
+    sent = sendto(descriptor, bytes, length, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&address),
+                  sizeof(address));
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
 }
 
 }  // namespace nlring

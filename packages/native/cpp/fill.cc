@@ -15,6 +15,9 @@ namespace {
 // own messages are smaller.
 constexpr size_t kSpillLength = 256 * 1024;
 
+// MSG_TRUNC: the length that is reported is the message's own, so that a cut message is known.
+constexpr int kFlags = MSG_DONTWAIT | MSG_TRUNC;
+
 constexpr int kListenAllNamespaces = 8;  // NETLINK_LISTEN_ALL_NSID, which headers before Linux 4.2 lack
 
 }  // namespace
@@ -78,11 +81,19 @@ int Filler::Receive(uint32_t limit) {
   if (count == 0) return -ENOSPC;
   int received;
   do {
-    // MSG_TRUNC: the length that is reported is the message's own, so that a cut message is known.
-    received = recvmmsg(descriptor_, scratch.messages_, count, MSG_DONTWAIT | MSG_TRUNC, nullptr);
+    received = count == 1 ? ReceiveOne() : recvmmsg(descriptor_, scratch.messages_, count, kFlags, nullptr);
   } while (received < 0 && errno == EINTR);
   if (received >= 0) return received;
   return errno == EAGAIN ? 0 : -errno;
+}
+
+// What recvmmsg does for one, for less.
+int Filler::ReceiveOne() {
+  mmsghdr& message = scratch_->messages_[0];
+  const ssize_t length = recvmsg(descriptor_, &message.msg_hdr, kFlags);
+  if (length < 0) return -1;
+  message.msg_len = static_cast<unsigned int>(length);
+  return 1;
 }
 
 bool Filler::Spilled(int index, SpilledMessage* message) const {

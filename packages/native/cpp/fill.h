@@ -88,6 +88,7 @@ class Filler {
 
  private:
   int Receive(uint32_t limit);
+  int ReceiveOne();
   bool Spilled(int index, SpilledMessage* message) const;
   void Publish(int index, bool copied);
   void ReleaseSpill();

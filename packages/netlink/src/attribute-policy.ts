@@ -23,6 +23,11 @@ const KINDS = [
   "uint",
 ] as const;
 
+/** The number of a kind. */
+export function attributeKindNumber(kind: AttributeKind): number {
+  return typeof kind === "number" ? kind : KINDS.indexOf(kind);
+}
+
 /** What the payload of an attribute is; a plain number for a kind that this package does not know. */
 export type AttributeKind = (typeof KINDS)[number] | number;
 

@@ -6,6 +6,7 @@ import { limitWaiting } from "./request-group.js";
 import type { PendingRequest, RequestOwner, RequestTable } from "./request-table.js";
 import type { DumpTurn, Requester } from "./requester.js";
 
+/** How a dump is read, and how long. */
 export interface DumpOptions {
   /** How often a dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is asked for again; 3 where undefined. */
   readonly retries?: number | undefined;

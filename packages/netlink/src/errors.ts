@@ -3,6 +3,7 @@ import { errnoName } from "./errno.js";
 
 const MARKER: unique symbol = Symbol.for("@nlring/netlink.NetlinkError");
 
+/** What a NetlinkError is made of. */
 export interface NetlinkErrorDetails {
   readonly code: string;
   readonly errno?: number | undefined;
@@ -44,6 +45,7 @@ export interface MissingAttribute {
   readonly path: string | undefined;
 }
 
+/** What a KernelError is made of. */
 export interface KernelErrorDetails {
   readonly errno: number;
   readonly sequence: number;
@@ -199,6 +201,7 @@ export class BusyError extends NetlinkError {
   }
 }
 
+/** What a SystemError says beside the call and its number. */
 export interface SystemErrorOptions {
   /** What the call was about, such as the socket option's name. */
   readonly subject?: string | undefined;

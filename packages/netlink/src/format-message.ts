@@ -13,6 +13,7 @@ import { formatAttributes, formatBytes, printable } from "./format-attributes.js
 import { flagNames } from "./message-flags.js";
 import { messageKind } from "./message-names.js";
 
+/** What has to be known of messages to say them in words. */
 export interface FormatOptions {
   /** The netlink protocol, such as NETLINK_ROUTE, which decides what types and headers mean. */
   readonly protocol: number;

@@ -7,13 +7,14 @@ import type { Transport } from "./transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;
-/** What a fill for answers takes beyond one for each: replies and events that came with them. */
+/** What a fill for answers takes beyond one for each, where replies are expected before the ACKs. */
 const FILL_SPARE = 3;
 /** Answers handled by one call before the other work of the event loop gets its turn: a dump can be endless. */
 const ANSWERS_PER_CALL = 256;
 /** A socket that has nothing but losses to report, this often in a row, is taken for lost. */
 const LOSSES_IN_A_ROW = 64;
 
+/** Counts of what a socket received and lost since it was opened. */
 export interface ReceiveStatistics {
   /** Messages handed to the reader; answers to requests are not among them. */
   readonly received: number;
@@ -211,8 +212,7 @@ export class FrameReader implements FrameKeeper {
 
   #refill(forReader: boolean): boolean {
     this.starved = false;
-    // Every message that may come costs its preparation: a lone answer would pay for 64.
-    const limit = forReader ? FILL_LIMIT : Math.min(FILL_LIMIT, this.#requests.wanted + FILL_SPARE);
+    const limit = forReader ? FILL_LIMIT : this.#answerLimit();
     this.#diagnostics.malformedFrames(this.#transport.rx.malformedCount);
     for (let losses = 0; ; ) {
       const filled = this.#transport.fill(limit);
@@ -241,6 +241,12 @@ export class FrameReader implements FrameKeeper {
       }
       return false;
     }
+  }
+
+  /** Every message that may come costs its preparation, and where it does not come, a look: a lone ACK would pay for 64. */
+  #answerLimit(): number {
+    const { wanted, expectsReplies } = this.#requests;
+    return Math.min(FILL_LIMIT, expectsReplies ? wanted + FILL_SPARE : wanted);
   }
 
   /** Has the producer pass over every frame that is out; false where it does already. */

@@ -14,6 +14,8 @@ const EMPTY_VIEW = new DataView(EMPTY.buffer);
  */
 export class MessageWriter {
   #bytes: Uint8Array = EMPTY;
+  /** The start of `#bytes` as it was asked for last: a view costs more than the message that most requests are. */
+  #finished: Uint8Array = EMPTY;
   #view: DataView = EMPTY_VIEW;
   #limit = 0;
   #grows = false;
@@ -39,6 +41,7 @@ export class MessageWriter {
   /** Aims the writer at `bytes` from `offset` up to `limit`, all of them absolute in `bytes` and `view`. */
   aim(bytes: Uint8Array, view: DataView, offset: number, limit: number): void {
     this.#bytes = bytes;
+    this.#finished = EMPTY;
     this.#view = view;
     this.#position = offset;
     this.#start = offset;
@@ -69,7 +72,8 @@ export class MessageWriter {
 
   /** What a growing writer has written so far. Valid until it is written to again. */
   finished(): Uint8Array {
-    return this.#bytes.subarray(0, this.#start);
+    if (this.#finished.length !== this.#start) this.#finished = this.#bytes.subarray(0, this.#start);
+    return this.#finished;
   }
 
   /** Absolute offset behind the last finished message. */
@@ -380,6 +384,7 @@ export class MessageWriter {
     const bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     bytes.set(this.#bytes);
     this.#bytes = bytes;
+    this.#finished = EMPTY;
     this.#view = new DataView(bytes.buffer);
     this.#limit = bytes.length;
   }

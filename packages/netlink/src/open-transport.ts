@@ -2,6 +2,7 @@ import { startPrinterWhereAsked } from "./debug-variable.js";
 import { TransportError } from "./errors.js";
 import type { Transport, TransportProvider, TransportRequest } from "./transport.js";
 
+/** Which transport a socket uses: the best there is, one by name, or one that a provider such as a FakeKernel makes. */
 export type TransportChoice = "auto" | "kernel-ring" | "user-ring" | TransportProvider;
 
 /** Opens the transport that was asked for; `auto` is the kernel's ring where it can be had, else the user ring. */

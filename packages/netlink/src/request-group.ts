@@ -89,6 +89,27 @@ export class RequestGroup implements RequestOwner {
   }
 }
 
+/** One request without options: all that it has to do is to settle its promise. */
+export class SoleRequest implements RequestOwner {
+  readonly visit: undefined;
+  readonly #resolve: (acknowledgement: Acknowledgement) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(resolve: (acknowledgement: Acknowledgement) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settle(_index: number, error: unknown, acknowledgement: Acknowledgement): void {
+    if (error === undefined) this.#resolve(acknowledgement);
+    else this.#reject(error);
+  }
+
+  refuse(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
 /** The one reply that a request is to have. */
 export class SoleReply<T> {
   readonly #requestType: number;

@@ -52,6 +52,7 @@ export class RequestTable {
   readonly #pending = new Map<number, PendingRequest>();
   #lastSequence = 0;
   #wanted = 0;
+  #visited = 0;
 
   /** How many are in flight. */
   get size(): number {
@@ -61,6 +62,11 @@ export class RequestTable {
   /** How many of them somebody waits for. While it is 0, nothing needs to be read for requests. */
   get wanted(): number {
     return this.#wanted;
+  }
+
+  /** True where somebody waits for replies too, of which there may be any number, and not for ACKs alone. */
+  get expectsReplies(): boolean {
+    return this.#visited > 0;
   }
 
   /** A sequence number that no request in flight has. 0 is never given: messages that expect no answer carry it. */
@@ -74,18 +80,18 @@ export class RequestTable {
   /** Registers a request that is sent right after. */
   add(request: PendingRequest): void {
     this.#pending.set(request.sequence, request);
-    if (request.wanted) this.#wanted++;
+    if (request.wanted) this.#count(request, 1);
   }
 
   /** Forgets a request whose send failed. */
   forget(request: PendingRequest): void {
-    if (this.#pending.delete(request.sequence) && request.wanted) this.#wanted--;
+    if (this.#pending.delete(request.sequence) && request.wanted) this.#count(request, -1);
   }
 
   setWanted(request: PendingRequest, wanted: boolean): void {
     if (request.wanted === wanted) return;
     request.wanted = wanted;
-    if (this.#pending.has(request.sequence)) this.#wanted += wanted ? 1 : -1;
+    if (this.#pending.has(request.sequence)) this.#count(request, wanted ? 1 : -1);
   }
 
   /**
@@ -148,6 +154,11 @@ export class RequestTable {
       this.forget(request);
       request.owner.settle(request.index, error, PLAIN_ACKNOWLEDGEMENT);
     }
+  }
+
+  #count({ owner }: PendingRequest, change: 1 | -1): void {
+    this.#wanted += change;
+    if (owner.visit !== undefined) this.#visited += change;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Message } from "./message.js";
 import type { TransportChoice } from "./open-transport.js";
 import type { RingOptions } from "./transport.js";
 
+/** How a socket is opened; nothing is needed. */
 export interface SocketOptions {
   /** Which transport to use; `auto` where undefined. `socket.transport` tells what came and why. */
   readonly transport?: TransportChoice | undefined;
@@ -65,6 +66,7 @@ export interface SocketOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a request is answered, and how long that may take. */
 export interface RequestOptions {
   /**
    * Sees each message that answers the request, in place: it is valid until the visitor returns, unless that calls `hold()`. A visitor
@@ -77,6 +79,7 @@ export interface RequestOptions {
   readonly timeout?: number | undefined;
 }
 
+/** Counts of a socket since it was opened. */
 export interface SocketStatistics extends ReceiveStatistics {
   /**
    * Messages that the receive buffer had no room for, as the kernel counts them; undefined before Linux 4.12. Once the socket is closed,

@@ -13,7 +13,7 @@ import type { MessageWriter } from "./message-writer.js";
 import { openTransport } from "./open-transport.js";
 import type { Decoder, Outgoing } from "./outgoing.js";
 import { Receiver } from "./receiver.js";
-import { RequestGroup, SoleReply } from "./request-group.js";
+import { RequestGroup, SoleReply, SoleRequest } from "./request-group.js";
 import { RequestTable } from "./request-table.js";
 import { asksForDump, Requester, SoleDump } from "./requester.js";
 import type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
@@ -186,11 +186,16 @@ export class NetlinkSocket {
   request<T>(message: Outgoing, reply: Decoder<T>, options?: Omit<RequestOptions, "visit">): Promise<T>;
   request<T>(
     messages: Outgoing | readonly Outgoing[],
-    second: Decoder<T> | RequestOptions = {},
+    second?: Decoder<T> | RequestOptions,
     third: RequestOptions = {},
   ): Promise<Acknowledgement | readonly Acknowledgement[] | T> {
     return new Promise((resolve, reject) => {
-      const [options, decoder] = "decode" in second ? [third, second] : [second, undefined];
+      if (second === undefined && "type" in messages) {
+        this.#requestOne(messages, new SoleRequest(resolve, reject));
+        return;
+      }
+      const [options, decoder] =
+        second !== undefined && "decode" in second ? [third, second] : [second ?? {}, undefined];
       if (!("type" in messages)) {
         this.#requestAll(messages, new RequestGroup(messages.length, options, resolve, reject), options);
         return;
@@ -202,7 +207,7 @@ export class NetlinkSocket {
           ([acknowledgement]) => resolve(acknowledgement ?? PLAIN_ACKNOWLEDGEMENT),
           reject,
         );
-        this.#requestAll([messages], group, options);
+        this.#requestOne(messages, group, options);
         return;
       }
       const reply = new SoleReply(messages.type, decoder);
@@ -214,7 +219,7 @@ export class NetlinkSocket {
           reject(error);
         }
       };
-      this.#requestAll([messages], new RequestGroup(1, settings, finish, reject), settings);
+      this.#requestOne(messages, new RequestGroup(1, settings, finish, reject), settings);
     });
   }
 
@@ -402,16 +407,29 @@ export class NetlinkSocket {
   }
 
   #requestAll(messages: readonly Outgoing[], group: RequestGroup, options: RequestOptions): void {
+    const [first] = messages;
+    if (messages.length === 1 && first !== undefined) {
+      this.#requestOne(first, group, options);
+      return;
+    }
     try {
       this.#assertOpen();
       options.signal?.throwIfAborted();
-      const [first] = messages;
       if (first === undefined) group.settle(0, undefined);
-      else if (messages.length > 1) this.#requester.sendTogether(messages, group);
-      else if (asksForDump(first)) this.#requester.startDump(new SoleDump(this.#requester, first, group));
-      else this.#requester.enqueue(first, group);
+      else this.#requester.sendTogether(messages, group);
     } catch (error) {
       group.refuse(error);
+    }
+  }
+
+  #requestOne(message: Outgoing, owner: SoleRequest | RequestGroup, options?: RequestOptions): void {
+    try {
+      this.#assertOpen();
+      options?.signal?.throwIfAborted();
+      if (asksForDump(message)) this.#requester.startDump(new SoleDump(this.#requester, message, owner));
+      else this.#requester.enqueue(message, owner);
+    } catch (error) {
+      owner.refuse(error);
     }
   }
 

@@ -3,6 +3,7 @@ import type { Message } from "./message.js";
 import type { Decoder } from "./outgoing.js";
 import type { SocketOptions } from "./socket-options.js";
 
+/** How the socket of a subscription is opened, and whose messages count. */
 export interface SubscribeOptions extends Omit<SocketOptions, "transport" | "namespace"> {
   /** Whose messages count: the kernel's alone where undefined, since any process may send to some groups. */
   readonly senders?: "kernel" | "any" | undefined;
@@ -29,6 +30,7 @@ export interface Resync {
   readonly kind: "resync";
 }
 
+/** What a subscription gives, told apart by `kind`. */
 export type SubscriptionEvent<T> = EventMessage<T> | Resync;
 
 /** What a subscription needs of its socket. */

@@ -1,6 +1,7 @@
 import type { RingGeometry, RxRing, TxRing } from "@nlring/ring-core";
 import type { FilterInstruction } from "./filter.js";
 
+/** The ways in which frames get filled and sent. */
 export type TransportKind = "kernel-ring" | "user-ring" | "memory";
 
 /** Shape of a ring. */
@@ -11,6 +12,7 @@ export interface RingShape {
   readonly frameCount?: number | undefined;
 }
 
+/** Shape of a receive ring, and another for where the kernel maps it. */
 export interface RingOptions extends RingShape {
   /**
    * Shape where the kernel maps the ring (Linux 3.10 to 4.5). It is the kernel's own memory there, and the only place where messages wait:

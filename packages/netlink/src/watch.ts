@@ -4,6 +4,7 @@ import type { EventDecoder } from "./event-decoder.js";
 import type { Decoder, Outgoing } from "./outgoing.js";
 import type { EventMessage, Resync, Subscription } from "./subscription.js";
 
+/** What to list, and which changes to follow. */
 export interface WatchRequest<T, D extends EventDecoder> {
   /** The request of the dump that lists what there is. */
   readonly list: Outgoing;
@@ -31,6 +32,7 @@ export interface Change<T> extends Omit<EventMessage<T>, "kind"> {
   readonly kind: "change";
 }
 
+/** What a watch gives, told apart by `kind`. */
 export type WatchEvent<T, C> = WatchItem<T> | Synced | Resync | Change<C>;
 
 const RETRIES = 3;

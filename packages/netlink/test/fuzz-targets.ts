@@ -72,7 +72,8 @@ const TARGETS: readonly ((message: Message, bytes: Uint8Array) => unknown)[] = [
 /** Runs a target and says how it ended; anything but a result or a DecodeError with its place in the message is thrown. */
 function outcome(target: (typeof TARGETS)[number], message: Message): unknown {
   try {
-    return target(message, message.bytes);
+    // The header may say that the message is longer than it is.
+    return target(message, message.bytes.subarray(0, message.end));
   } catch (error) {
     const length = message.end - message.offset;
     if (error instanceof DecodeError && error.offset >= 0 && error.offset <= length) return error.message;

@@ -138,6 +138,20 @@ describe("MessageWriter", () => {
     expect(written()).toEqual(messageBytes({ type: 2 }));
   });
 
+  test("what a growing writer has finished is what was written last, in whatever memory that is", () => {
+    const writer = MessageWriter.growing();
+    writer.begin(1, 0, 0, 0).end();
+    expect(writer.finished()).toEqual(messageBytes({ type: 1 }));
+    writer.begin(2, 0, 0, 0).bytes(new Uint8Array(1000));
+    writer.end();
+    writer.rewind();
+    writer.begin(3, 0, 0, 0).end();
+    expect(writer.finished()).toEqual(messageBytes({ type: 3 }));
+    writer.rewind();
+    writer.begin(4, 0, 0, 0).end();
+    expect(writer.finished()).toEqual(messageBytes({ type: 4 }));
+  });
+
   test("a growing writer keeps what it wrote as it grows", () => {
     const writer = MessageWriter.growing();
     const payload = new Uint8Array(5000).fill(7);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   HOST_IS_LITTLE_ENDIAN,
   NLM_F_ACK,
@@ -164,6 +164,30 @@ describe("request", () => {
       throw new Error("something was sent");
     });
     await socket.request([]);
+  });
+
+  test("has as many messages received as ACKs are awaited, and some more where replies are", async () => {
+    const { socket, transport } = await openMemorySocket((request) => {
+      if (request.message.type === GET) replyNumber(request, 7);
+    });
+    const fill = vi.spyOn(transport, "fill");
+    await socket.request({ type: ITEM });
+    await socket.request(Array.from({ length: 5 }, () => ({ type: ITEM })));
+    expect(fill.mock.calls).toEqual([[1], [5]]);
+    fill.mockClear();
+    await socket.request({ type: GET }, { visit: () => {} });
+    expect(fill.mock.calls).toEqual([[4]]);
+    fill.mockClear();
+    await socket.request({ type: ITEM });
+    expect(fill.mock.calls).toEqual([[1]]);
+  });
+
+  test("finds its ACK behind events", async () => {
+    const { socket, transport } = await openMemorySocket();
+    const answer = socket.request({ type: ITEM });
+    for (const type of [200, 201]) transport.deliver(messageBytes({ type }), { group: 1 });
+    await answer;
+    expect(takeAll(socket).map(({ type }) => type)).toEqual([200, 201]);
   });
 
   test("rejects with what the writer throws, and leaves nothing behind", async () => {

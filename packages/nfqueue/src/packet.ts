@@ -15,10 +15,14 @@ import {
 } from "./abi.js";
 import { PacketDecidedError } from "./errors.js";
 
+/** The protocol family of the rule that queued a packet. */
 export type Family = "ip" | "ip6" | "bridge" | "arp" | "netdev" | "unknown";
+/** The place on its way where a packet was queued. */
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "unknown";
+/** What becomes of a packet. */
 export type Verdict = "accept" | "drop";
 
+/** What a verdict changes on its packet. */
 export interface VerdictOptions {
   /** Sets the packet's mark (skb->mark); 0 is a mark as any other. Untouched where undefined. */
   readonly mark?: number | undefined;

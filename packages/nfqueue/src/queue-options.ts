@@ -19,6 +19,7 @@ const QUEUE_MAX_LENGTH = 1024;
 /** It holds 1,820 packets of 1,400 bytes, which are charged 2,304 each: more than the kernel keeps waiting by default. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 
+/** How a queue is opened; nothing is needed. */
 export interface QueueOptions {
   /** Verdict of packets that nobody decides: the handler threw, left them undecided, or the queue closes. "drop" where undefined. */
   readonly defaultVerdict?: Verdict | undefined;
@@ -72,6 +73,7 @@ export interface QueueStatistics {
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler may return nothing, or a promise; whatever else it returns is not looked at.
 export type PacketHandler = (packet: Packet) => void | Promise<unknown>;
 
+/** Events of a queue, with their arguments. */
 export interface QueueEvents {
   /** A handler threw or rejected; its packet got the default verdict. Without a listener the first one becomes a process warning. */
   handlerError: [error: unknown];

@@ -36,6 +36,7 @@ export class Rule {
   }
 }
 
+/** Where the rules are made. */
 export interface QueueRulesOptions {
   /** Network namespace of the rules: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;

@@ -1,3 +1,4 @@
+/** The codes of this package's errors. */
 export type RingErrorCode =
   | "ERR_FRAME_NOT_TAKEN"
   | "ERR_FRAME_RESERVED"

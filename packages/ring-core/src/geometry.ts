@@ -56,6 +56,7 @@ export function frameOffset(geometry: RingGeometry, frame: number): number {
   );
 }
 
+/** What a ring is planned from: the shape that is wanted, in bytes and frames. */
 export interface RingPlan {
   /** Bytes per frame, its 24-byte header included; a multiple of 4. */
   readonly frameSize: number;

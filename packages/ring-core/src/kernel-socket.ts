@@ -17,6 +17,7 @@ const ENOBUFS = -105;
 
 const NONE = -1;
 
+/** What kind of kernel the stand-in plays. */
 export interface KernelSocketOptions {
   /** Which age of the mapped kernel to be; "from-4.3" where undefined. */
   readonly dialect?: KernelDialect | undefined;

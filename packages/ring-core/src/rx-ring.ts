@@ -8,6 +8,7 @@ const NONE = -1;
 
 const UNKNOWN_ID = 0xffff_ffff;
 
+/** What the reader has to know of the producer. */
 export interface RxRingOptions {
   /**
    * The producer may put a message at the end of its frame: dumps of some kernels from 3.15 to 4.4. The reader then looks for the start of each

@@ -15,6 +15,7 @@ import {
 
 const DEFAULT_BUFFER_LIMIT = 16 << 20;
 
+/** What a capture takes, and how much of it may wait to be written. */
 export interface PcapOptions {
   /** The netlink protocols to capture, such as NETLINK_ROUTE; all of them where undefined. */
   readonly protocols?: readonly number[] | undefined;

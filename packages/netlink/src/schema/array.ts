@@ -116,6 +116,7 @@ class IndexedType extends PayloadType<unknown[]> {
   }
 }
 
+/** How the elements of a nest are numbered. */
 export interface IndexedOptions {
   /** The number of the first element when encoding; 1 where undefined. */
   readonly first?: number | undefined;

@@ -21,15 +21,18 @@ import {
 } from "./remainder.js";
 import { assertName, decodedAs, unknownName } from "./struct.js";
 
+/** What an attribute's payload can be. */
 export type AttributeType = PayloadType | RepeatedType<PayloadType> | DependentType;
 
 /** Attributes by the name that they have in objects: their number, and the type of their payload. */
 export type AttributeDefinitions = Readonly<Record<string, readonly [number: number, type: AttributeType]>>;
 
+/** The object that attributes decode to. */
 export type DecodedAttributes<Definitions extends AttributeDefinitions> = {
   -readonly [Name in keyof Definitions]?: Decoded<Definitions[Name][1]>;
 } & { [UnknownAttributes]?: UnknownAttribute[] };
 
+/** The object that attributes are encoded from. */
 export type EncodableAttributes<Definitions extends AttributeDefinitions> = {
   readonly [Name in keyof Definitions]?: Encodable<Definitions[Name][1]> | undefined;
 } & { readonly [UnknownAttributes]?: readonly UnknownAttribute[] | undefined };
@@ -256,6 +259,7 @@ function writeUnknown(writer: MessageWriter, attributes: unknown): void {
   }
 }
 
+/** The type that `attributes` makes. */
 export class AttributesType<Definitions extends AttributeDefinitions> extends PayloadType<
   DecodedAttributes<Definitions>,
   EncodableAttributes<Definitions>

@@ -18,6 +18,7 @@ export function repeated<Element extends PayloadType>(element: Element): Repeate
   return new RepeatedType(element);
 }
 
+/** Payload types by the value of the sibling that they depend on. */
 export type Cases = Readonly<Record<string | number, PayloadType>>;
 
 /** An attribute whose payload means what another field says. */

@@ -77,18 +77,31 @@ export class BigIntegerType extends PayloadType<bigint> {
   }
 }
 
+/** An unsigned integer of 8 bits. */
 export const uint8: IntegerType = new IntegerType(1, false, HOST_IS_LITTLE_ENDIAN);
-/** Host byte order, as all that are not called Network. */
+/** An unsigned integer of 16 bits, host byte order. */
 export const uint16: IntegerType = new IntegerType(2, false, HOST_IS_LITTLE_ENDIAN);
+/** An unsigned integer of 32 bits, host byte order. */
 export const uint32: IntegerType = new IntegerType(4, false, HOST_IS_LITTLE_ENDIAN);
+/** An unsigned integer of 64 bits, host byte order. A bigint. */
 export const uint64: BigIntegerType = new BigIntegerType(false, HOST_IS_LITTLE_ENDIAN);
+/** A signed integer of 8 bits. */
 export const int8: IntegerType = new IntegerType(1, true, HOST_IS_LITTLE_ENDIAN);
+/** A signed integer of 16 bits, host byte order. */
 export const int16: IntegerType = new IntegerType(2, true, HOST_IS_LITTLE_ENDIAN);
+/** A signed integer of 32 bits, host byte order. */
 export const int32: IntegerType = new IntegerType(4, true, HOST_IS_LITTLE_ENDIAN);
+/** A signed integer of 64 bits, host byte order. A bigint. */
 export const int64: BigIntegerType = new BigIntegerType(true, HOST_IS_LITTLE_ENDIAN);
+/** An unsigned integer of 16 bits, network byte order. */
 export const uint16Network: IntegerType = new IntegerType(2, false, false);
+/** An unsigned integer of 32 bits, network byte order. */
 export const uint32Network: IntegerType = new IntegerType(4, false, false);
+/** An unsigned integer of 64 bits, network byte order. A bigint. */
 export const uint64Network: BigIntegerType = new BigIntegerType(false, false);
+/** A signed integer of 16 bits, network byte order. */
 export const int16Network: IntegerType = new IntegerType(2, true, false);
+/** A signed integer of 32 bits, network byte order. */
 export const int32Network: IntegerType = new IntegerType(4, true, false);
+/** A signed integer of 64 bits, network byte order. A bigint. */
 export const int64Network: BigIntegerType = new BigIntegerType(true, false);

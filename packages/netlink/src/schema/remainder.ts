@@ -13,6 +13,7 @@ export const unknownAttributes: unique symbol = Symbol.for("@nlring/netlink.unkn
  */
 export const trailingBytes: unique symbol = Symbol.for("@nlring/netlink.trailingBytes");
 
+/** An attribute that the schema does not know, as it came. */
 export interface UnknownAttribute {
   /** nla_type with its NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
   readonly type: number;

@@ -13,24 +13,29 @@ import {
 } from "./payload-type.js";
 import { keep, type trailingBytes as TrailingBytes, trailingBytes } from "./remainder.js";
 
+/** Fields by name, in the order in which they stand in memory. */
 export type StructFields = Readonly<Record<string, PayloadType>>;
 
+/** The object that fields decode to. */
 export type DecodedFields<Definition extends StructFields> = {
   [Name in keyof Definition as Definition[Name] extends PaddingType ? never : Name]: Decoded<
     Definition[Name]
   >;
 };
 
+/** The object that fields are encoded from. */
 export type EncodableFields<Definition extends StructFields> = {
   readonly [Name in keyof Definition as Definition[Name] extends PaddingType ? never : Name]?:
     | Encodable<Definition[Name]>
     | undefined;
 };
 
+/** The object that a struct decodes to. */
 export type DecodedStruct<Definition extends StructFields> = DecodedFields<Definition> & {
   [TrailingBytes]?: Uint8Array;
 };
 
+/** The object that a struct is encoded from. */
 export type EncodableStruct<Definition extends StructFields> = EncodableFields<Definition> & {
   readonly [TrailingBytes]?: Uint8Array | undefined;
 };
@@ -117,7 +122,10 @@ export class StructType<Definition extends StructFields> extends PayloadType<
       const { name, size } = field;
       const part = value[name];
       try {
-        if (part === undefined || field.type instanceof PaddingType) {
+        if (field.type instanceof PaddingType) {
+          // Not zeros by themselves: generic netlink's header is of this kind, and writes what the command is.
+          field.type.write(writer);
+        } else if (part === undefined) {
           writer.bytes(this.#zeros.subarray(0, size));
         } else {
           if (isFields(part) && part[trailingBytes] !== undefined) {

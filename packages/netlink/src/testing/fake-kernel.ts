@@ -12,6 +12,7 @@ import { MappedMemorySocket } from "./mapped-memory-socket.js";
 import type { FakeSocket } from "./memory-socket.js";
 import { MemoryTransport } from "./memory-transport.js";
 
+/** What kind of kernel the fake plays. */
 export interface FakeKernelOptions {
   /**
    * Has the sockets' rings mapped by a stand-in for the kernels of 3.10 to 4.5, before or from 4.3, instead of filled from a receive
