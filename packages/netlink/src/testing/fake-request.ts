@@ -35,7 +35,7 @@ export interface KernelRequest {
   fail(errno: number, details?: string | FailureDetails): void;
 }
 
-/** A request and what becomes of it. */
+/** A request and what becomes of it. What answers is bound: handlers take their parameter apart. */
 export class FakeRequest implements KernelRequest {
   readonly protocol: number;
   readonly message: Message;
@@ -53,13 +53,17 @@ export class FakeRequest implements KernelRequest {
     this.fail = this.fail.bind(this);
   }
 
-  reply(message: Outgoing | number, flags?: number, write?: (writer: MessageWriter) => void): void {
+  readonly reply = (
+    message: Outgoing | number,
+    flags?: number,
+    write?: (writer: MessageWriter) => void,
+  ): void => {
     const outgoing = typeof message === "number" ? { type: message, flags, write } : message;
     const { transport } = this;
     transport.deliver(buildMessage(outgoing, this.message.sequence, transport.portId));
-  }
+  };
 
-  dump(items: Iterable<Outgoing>, options: FakeDumpOptions = {}): void {
+  readonly dump = (items: Iterable<Outgoing>, options: FakeDumpOptions = {}): void => {
     this.#concluded = true;
     const { transport } = this;
     const { sequence } = this.message;
@@ -67,16 +71,16 @@ export class FakeRequest implements KernelRequest {
     const chunks = dumpChunks(items, options, { sequence, portId: transport.portId, extended });
     const refused = transport.startDump(chunks);
     if (refused !== 0) this.#conclude(refused, {});
-  }
+  };
 
-  acknowledge(details: AcknowledgementDetails): void {
+  readonly acknowledge = (details: AcknowledgementDetails): void => {
     if ((this.message.flags & NLM_F_ACK) === 0) this.#concluded = true;
     else this.#conclude(0, details);
-  }
+  };
 
-  fail(errno: number, details: string | FailureDetails = {}): void {
+  readonly fail = (errno: number, details: string | FailureDetails = {}): void => {
     this.#conclude(errno, typeof details === "string" ? { text: details } : details);
-  }
+  };
 
   /** The handler has returned: acknowledges what was not answered otherwise. */
   finish(): void {
