@@ -56,7 +56,10 @@ export class FrameReader implements FrameKeeper {
   readonly #ringView: DataView;
   readonly #ringBytes: Uint8Array;
   #stopped = false;
+  /** An overrun was told, and the socket was not read empty since. */
   #losing = false;
+  /** It was read empty: the loss ends behind the frames that are full. */
+  #lossOver = false;
   #received = 0;
   #overruns = 0;
   #discarded = 0;
@@ -120,6 +123,11 @@ export class FrameReader implements FrameKeeper {
         if (frame !== -1) {
           this.#open(frame);
           this.#diagnostics.received(this.#bytes, this.#offset, this.#end, this.#senderPort, this.#group);
+        } else if (this.#lossOver) {
+          // Told before anything newer is read.
+          this.#endLoss();
+          this.interrupted = true;
+          return undefined;
         } else if (!this.#refill(forReader)) return undefined;
         continue;
       }
@@ -216,7 +224,11 @@ export class FrameReader implements FrameKeeper {
     this.#diagnostics.malformedFrames(this.#transport.rx.malformedCount);
     for (let losses = 0; ; ) {
       const filled = this.#transport.fill(limit);
-      if (filled > 0) return true;
+      if (filled > 0) {
+        // An overrun socket queues nothing until it was read empty. Where that is now, newer messages may be there by the next fill.
+        this.#lossOver = this.#losing && !this.#transport.waits();
+        return true;
+      }
       if (filled === ENOBUFS || filled === ENOMEM || filled === EMSGSIZE) {
         // The error is read and gone; what had arrived before it still waits.
         this.#overruns++;
@@ -230,17 +242,20 @@ export class FrameReader implements FrameKeeper {
         if (this.#requests.wanted > 0 && this.#holdTaken()) continue;
         this.starved = true;
       } else if (filled === 0) {
-        // From here on the kernel queues again: everything that was lost was lost before.
-        if (this.#losing) {
-          this.#losing = false;
-          this.losses++;
-        }
+        if (this.#losing) this.#endLoss();
         this.#requests.readEmpty();
       } else if (filled !== EAGAIN) {
         this.lost = filled;
       }
       return false;
     }
+  }
+
+  /** From here on the kernel queues again: everything that was lost was lost before. */
+  #endLoss(): void {
+    this.#losing = false;
+    this.#lossOver = false;
+    this.losses++;
   }
 
   /** Every message that may come costs its preparation, and where it does not come, a look: a lone ACK would pay for 64. */

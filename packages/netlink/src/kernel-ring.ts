@@ -68,6 +68,10 @@ export class KernelRing extends SocketTransport<MappedSocket> {
     return readable || this.rx.heldCount > 0 ? EAGAIN : 0;
   }
 
+  waits(): boolean {
+    return this.socket.poll() || this.rx.ready;
+  }
+
   takeCopied(length: number): Uint8Array | undefined {
     const message = new Uint8Array(length);
     let received = this.socket.receive(message);

@@ -123,6 +123,10 @@ class UserRing extends SocketTransport<NativeControls> {
     return this.socket.native.fill(limit);
   }
 
+  waits(): boolean {
+    return this.socket.native.poll();
+  }
+
   takeCopied(_length: number): Uint8Array | undefined {
     return this.socket.native.takeCopied();
   }

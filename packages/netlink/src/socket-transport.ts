@@ -37,6 +37,7 @@ export abstract class SocketTransport<Socket extends SocketControls> implements 
   }
 
   abstract fill(limit: number): number;
+  abstract waits(): boolean;
   abstract takeCopied(length: number): Uint8Array | undefined;
   abstract drain(): number;
 

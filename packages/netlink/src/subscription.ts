@@ -50,9 +50,7 @@ const RESYNC: Resync = Object.freeze({ kind: "resync" });
  * The messages of multicast groups, in order. Leaving the loop closes it, and so does `close()`.
  *
  * It pulls: while nobody asks for the next one, messages wait in the receive buffer, and where that overruns, what it had comes first, then
- * `resync`, and nothing that was sent before the `resync` comes after it. It is told when the socket was found empty behind the loss: where
- * more comes faster than it is read, newer messages may stand before it. A message that does not decode rejects with DecodeError; the next
- * call goes on behind it.
+ * `resync`, and then what was sent later. A message that does not decode rejects with DecodeError; the next call goes on behind it.
  */
 export class Subscription<T> implements AsyncIterable<SubscriptionEvent<T>>, AsyncDisposable {
   readonly #socket: EventSocket;

@@ -66,6 +66,8 @@ export interface Transport {
    * free; -ENOBUFS, -ENOMEM or -EMSGSIZE when messages were lost; another negative error number when the socket is of no more use.
    */
   fill(limit: number): number;
+  /** True where something waits that the next `fill` would take, an error included. */
+  waits(): boolean;
   /** The message of the oldest COPY frame not yet asked for: `length` bytes, fewer where it was truncated. */
   takeCopied(length: number): Uint8Array | undefined;
   /** Sends what is committed in `tx` to the kernel. Returns bytes, or a negative error number; unsent frames stay committed. */

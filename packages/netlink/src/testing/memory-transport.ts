@@ -140,6 +140,10 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
     this.#toLose += count;
   }
 
+  waits(): boolean {
+    return this.isReadable;
+  }
+
   takeCopied(_length: number): Uint8Array | undefined {
     return this.#copied.shift();
   }
