@@ -40,7 +40,7 @@ const programs = memberFolders()
   .filter((folder) => folder.startsWith("apps"))
   .map((folder) => basename(folder));
 /** The one file of netlink that is allowed to see native. */
-const NATIVE_SEAM = "packages/netlink/src/native-transport.ts";
+const NATIVE_SEAM = "packages/netlink/src/transport/native-transport.ts";
 
 const OWN_FILE = "tools/test/layers.test.mjs";
 

@@ -1,5 +1,5 @@
-import type { AttributePolicy } from "./attribute-policy.js";
 import { errnoName } from "./errno.js";
+import type { AttributePolicy } from "./message/attribute-policy.js";
 
 const MARKER: unique symbol = Symbol.for("@nlring/netlink.NetlinkError");
 

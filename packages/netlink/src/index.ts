@@ -15,9 +15,6 @@ export {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from "./abi.js";
-export { type Acknowledgement, errorNumber } from "./acknowledgement.js";
-export { AttributeReader } from "./attribute.js";
-export type { AttributeKind, AttributePolicy } from "./attribute-policy.js";
 export {
   type DiagnosticsSource,
   LOSS_CHANNEL,
@@ -27,8 +24,9 @@ export {
   type MessagesSent,
   RECEIVE_CHANNEL,
   SEND_CHANNEL,
-} from "./diagnostics.js";
-export { Dump, type DumpOptions } from "./dump.js";
+} from "./diagnostics/diagnostics.js";
+export { type FormatOptions, formatMessage } from "./diagnostics/format-message.js";
+export { observeSockets, type SocketObserver } from "./diagnostics/observe-sockets.js";
 export { errnoName } from "./errno.js";
 export {
   BusyError,
@@ -48,15 +46,30 @@ export {
   TimeoutError,
   TransportError,
 } from "./errors.js";
-export type { EventBody, EventDecoder } from "./event-decoder.js";
-export type { FilterInstruction } from "./filter.js";
-export { type FormatOptions, formatMessage } from "./format-message.js";
-export type { ReceiveStatistics } from "./frame-reader.js";
-export { Message } from "./message.js";
-export { MessageWriter } from "./message-writer.js";
-export { observeSockets, type SocketObserver } from "./observe-sockets.js";
-export type { TransportChoice } from "./open-transport.js";
-export type { Decoder, Outgoing } from "./outgoing.js";
+export type { EventBody, EventDecoder } from "./events/event-decoder.js";
+export {
+  type EventMessage,
+  type Resync,
+  type SubscribeOptions,
+  Subscription,
+  type SubscriptionEvent,
+} from "./events/subscription.js";
+export {
+  type Change,
+  type Synced,
+  Watch,
+  type WatchEvent,
+  type WatchItem,
+  type WatchRequest,
+} from "./events/watch.js";
+export { type Acknowledgement, errorNumber } from "./message/acknowledgement.js";
+export { AttributeReader } from "./message/attribute.js";
+export type { AttributeKind, AttributePolicy } from "./message/attribute-policy.js";
+export { Message } from "./message/message.js";
+export { MessageWriter } from "./message/message-writer.js";
+export type { Decoder, Outgoing } from "./message/outgoing.js";
+export type { ReceiveStatistics } from "./receive/frame-reader.js";
+export { Dump, type DumpOptions } from "./request/dump.js";
 export { ipAddress, macAddress } from "./schema/address.js";
 export { type IndexedOptions, indexed, list } from "./schema/array.js";
 export type { AttributeNames } from "./schema/attribute-names.js";
@@ -107,13 +120,8 @@ export { type StructWithAttributesType, structWithAttributes } from "./schema/st
 export { fixedString, string, stringWithoutNul } from "./schema/text.js";
 export { NetlinkSocket } from "./socket.js";
 export type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
-export {
-  type EventMessage,
-  type Resync,
-  type SubscribeOptions,
-  Subscription,
-  type SubscriptionEvent,
-} from "./subscription.js";
+export type { FilterInstruction } from "./transport/filter.js";
+export type { TransportChoice } from "./transport/open-transport.js";
 export type {
   RingOptions,
   RingShape,
@@ -121,12 +129,4 @@ export type {
   TransportKind,
   TransportProvider,
   TransportRequest,
-} from "./transport.js";
-export {
-  type Change,
-  type Synced,
-  Watch,
-  type WatchEvent,
-  type WatchItem,
-  type WatchRequest,
-} from "./watch.js";
+} from "./transport/transport.js";

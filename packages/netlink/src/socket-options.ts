@@ -1,8 +1,8 @@
-import type { FilterInstruction } from "./filter.js";
-import type { ReceiveStatistics } from "./frame-reader.js";
-import type { Message } from "./message.js";
-import type { TransportChoice } from "./open-transport.js";
-import type { RingOptions } from "./transport.js";
+import type { Message } from "./message/message.js";
+import type { ReceiveStatistics } from "./receive/frame-reader.js";
+import type { FilterInstruction } from "./transport/filter.js";
+import type { TransportChoice } from "./transport/open-transport.js";
+import type { RingOptions } from "./transport/transport.js";
 
 /** How a socket is opened; nothing is needed. */
 export interface SocketOptions {

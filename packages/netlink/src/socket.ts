@@ -1,36 +1,26 @@
-import { planRing } from "@nlring/ring-core";
 import { NLM_F_DUMP } from "./abi.js";
-import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
-import { applyOptions } from "./apply-options.js";
-import { Diagnostics } from "./diagnostics.js";
-import { Dump, type DumpOptions, type DumpSocket } from "./dump.js";
+import { Diagnostics } from "./diagnostics/diagnostics.js";
 import { BusyError, SocketClosedError, SystemError, TransportError } from "./errors.js";
-import { decodersByType, type EventBody, type EventDecoder } from "./event-decoder.js";
-import type { FilterInstruction } from "./filter.js";
-import type { Message } from "./message.js";
-import { MessageSender } from "./message-sender.js";
-import type { MessageWriter } from "./message-writer.js";
-import { openTransport } from "./open-transport.js";
-import type { Decoder, Outgoing } from "./outgoing.js";
-import { Receiver } from "./receiver.js";
-import { RequestGroup, SoleReply, SoleRequest } from "./request-group.js";
-import { RequestTable } from "./request-table.js";
-import { asksForDump, Requester, SoleDump } from "./requester.js";
+import { decodersByType, type EventBody, type EventDecoder } from "./events/event-decoder.js";
+import { type SubscribeOptions, Subscription } from "./events/subscription.js";
+import { Watch, type WatchRequest } from "./events/watch.js";
+import type { Acknowledgement } from "./message/acknowledgement.js";
+import type { Message } from "./message/message.js";
+import type { MessageWriter } from "./message/message-writer.js";
+import type { Decoder, Outgoing } from "./message/outgoing.js";
+import { Receiver } from "./receive/receiver.js";
+import { ask } from "./request/ask.js";
+import { Dump, type DumpOptions, type DumpSocket } from "./request/dump.js";
+import { MessageSender } from "./request/message-sender.js";
+import { RequestTable } from "./request/request-table.js";
+import { Requester } from "./request/requester.js";
 import type { RequestOptions, SocketOptions, SocketStatistics } from "./socket-options.js";
-import { type SubscribeOptions, Subscription } from "./subscription.js";
-import type { Transport, TransportKind } from "./transport.js";
-import { Watch, type WatchRequest } from "./watch.js";
+import { applyOptions } from "./transport/apply-options.js";
+import type { FilterInstruction } from "./transport/filter.js";
+import { openTransport } from "./transport/open-transport.js";
+import type { Transport, TransportKind } from "./transport/transport.js";
+import { transportRequest } from "./transport/transport-request.js";
 
-/** 32 KiB is the largest chunk in which the kernel hands out a dump; a larger message comes by copy. */
-const RX_FRAME_SIZE = 32_768 + 24;
-const RX_FRAME_COUNT = 64;
-/** A mapped kernel's dump chunks fit 4 KiB, and the ring is all the room that messages have. */
-const MAPPED_FRAME_SIZE = 4096;
-const MAPPED_FRAME_COUNT = 256;
-/** The kernel's rings are its own memory, taken for good; what does not fit a frame comes by copy. */
-const LARGEST_MAPPED_FRAME = 16_384;
-const TX_FRAME_SIZE = 32_768;
-const TX_FRAME_COUNT = 8;
 /** Messages visited before the other work of the event loop gets its turn. */
 const MESSAGES_PER_TURN = 512;
 
@@ -76,29 +66,9 @@ export class NetlinkSocket {
    * namespace, NativeLoadError (ERR_NATIVE_LOAD) where the addon cannot be loaded, and the signal's reason.
    */
   static async open(protocol: number, options: SocketOptions = {}): Promise<NetlinkSocket> {
-    const { signal, ring } = options;
+    const { signal } = options;
     signal?.throwIfAborted();
-    const transport = await openTransport(
-      {
-        protocol,
-        rx: planRing({
-          frameSize: ring?.frameSize ?? RX_FRAME_SIZE,
-          frameCount: ring?.frameCount ?? RX_FRAME_COUNT,
-        }),
-        tx: planRing({ frameSize: TX_FRAME_SIZE, frameCount: TX_FRAME_COUNT }),
-        mappedRx: {
-          frameSize:
-            ring?.mapped?.frameSize ?? Math.min(ring?.frameSize ?? MAPPED_FRAME_SIZE, LARGEST_MAPPED_FRAME),
-          frameCount: ring?.mapped?.frameCount ?? ring?.frameCount ?? MAPPED_FRAME_COUNT,
-        },
-        ordered: options.ordered ?? false,
-        namespace: options.namespace,
-        descriptor: options.descriptor,
-        allNamespaces: options.allNamespaces ?? false,
-        filter: options.filter,
-      },
-      options.transport ?? "auto",
-    );
+    const transport = await openTransport(transportRequest(protocol, options), options.transport ?? "auto");
     try {
       applyOptions(transport, options);
       signal?.throwIfAborted();
@@ -189,38 +159,7 @@ export class NetlinkSocket {
     second?: Decoder<T> | RequestOptions,
     third: RequestOptions = {},
   ): Promise<Acknowledgement | readonly Acknowledgement[] | T> {
-    return new Promise((resolve, reject) => {
-      if (second === undefined && "type" in messages) {
-        this.#requestOne(messages, new SoleRequest(resolve, reject));
-        return;
-      }
-      const [options, decoder] =
-        second !== undefined && "decode" in second ? [third, second] : [second ?? {}, undefined];
-      if (!("type" in messages)) {
-        this.#requestAll(messages, new RequestGroup(messages.length, options, resolve, reject), options);
-        return;
-      }
-      if (decoder === undefined) {
-        const group = new RequestGroup(
-          1,
-          options,
-          ([acknowledgement]) => resolve(acknowledgement ?? PLAIN_ACKNOWLEDGEMENT),
-          reject,
-        );
-        this.#requestOne(messages, group, options);
-        return;
-      }
-      const reply = new SoleReply(messages.type, decoder);
-      const settings = { ...options, visit: (message: Message) => reply.visit(message) };
-      const finish = (): void => {
-        try {
-          resolve(reply.take());
-        } catch (error) {
-          reject(error);
-        }
-      };
-      this.#requestOne(messages, new RequestGroup(1, settings, finish, reject), settings);
-    });
+    return ask(this.#dumpSocket, messages, second, third);
   }
 
   /**
@@ -259,6 +198,8 @@ export class NetlinkSocket {
     const socket = await NetlinkSocket.open(this.#protocol, {
       ...this.#options,
       signal: undefined,
+      // It must hear of its losses.
+      noEnobufs: false,
       ...changes,
     });
     try {
@@ -404,33 +345,6 @@ export class NetlinkSocket {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #requestAll(messages: readonly Outgoing[], group: RequestGroup, options: RequestOptions): void {
-    const [first] = messages;
-    if (messages.length === 1 && first !== undefined) {
-      this.#requestOne(first, group, options);
-      return;
-    }
-    try {
-      this.#assertOpen();
-      options.signal?.throwIfAborted();
-      if (first === undefined) group.settle(0, undefined);
-      else this.#requester.sendTogether(messages, group);
-    } catch (error) {
-      group.refuse(error);
-    }
-  }
-
-  #requestOne(message: Outgoing, owner: SoleRequest | RequestGroup, options?: RequestOptions): void {
-    try {
-      this.#assertOpen();
-      options?.signal?.throwIfAborted();
-      if (asksForDump(message)) this.#requester.startDump(new SoleDump(this.#requester, message, owner));
-      else this.#requester.enqueue(message, owner);
-    } catch (error) {
-      owner.refuse(error);
-    }
   }
 
   #assertOpen(): void {

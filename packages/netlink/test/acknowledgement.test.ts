@@ -7,10 +7,10 @@ import {
   NLMSGERR_ATTR_MSG,
   NLMSGERR_ATTR_OFFS,
 } from "../src/abi.js";
-import { conclude, errorNumber } from "../src/acknowledgement.js";
 import { DecodeError, KernelError } from "../src/errors.js";
-import { Message, OWN_MEMORY } from "../src/message.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { conclude, errorNumber } from "../src/message/acknowledgement.js";
+import { Message, OWN_MEMORY } from "../src/message/message.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 
 const KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
 const REQUEST_TYPE = 16;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AttributeReader } from "../src/attribute.js";
 import { DecodeError } from "../src/errors.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { AttributeReader } from "../src/message/attribute.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 
 function readerOf(bytes: Uint8Array): AttributeReader {
   return new AttributeReader(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);

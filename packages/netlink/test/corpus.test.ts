@@ -7,7 +7,7 @@ import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
 } from "../src/abi.js";
-import { formatMessage } from "../src/format-message.js";
+import { formatMessage } from "../src/diagnostics/format-message.js";
 import { type PcapRecord, readPcap } from "../src/pcap/index.js";
 import { openMemorySocket } from "./memory-socket.js";
 

@@ -4,9 +4,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { HOST_IS_LITTLE_ENDIAN } from "../src/abi.js";
-import type { MessagesLost, MessagesReceived, MessagesSent } from "../src/diagnostics.js";
-import { startPrinter } from "../src/diagnostics-printer.js";
-import { observeSockets } from "../src/observe-sockets.js";
+import type { MessagesLost, MessagesReceived, MessagesSent } from "../src/diagnostics/diagnostics.js";
+import { startPrinter } from "../src/diagnostics/diagnostics-printer.js";
+import { observeSockets } from "../src/diagnostics/observe-sockets.js";
 import {
   joined,
   messageBytes,

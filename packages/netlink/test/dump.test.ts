@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE } from "../src/abi.js";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import type { KernelRequest } from "../src/testing/index.js";
 import { openMemorySocket, rejection } from "./memory-socket.js";
 

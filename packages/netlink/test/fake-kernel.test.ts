@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { NETLINK_ROUTE, NLM_F_DUMP } from "../src/abi.js";
 import { ReplyLostError } from "../src/errors.js";
-import type { Outgoing } from "../src/outgoing.js";
+import type { Outgoing } from "../src/message/outgoing.js";
 import { attributes } from "../src/schema/attribute-set.js";
 import { uint32 } from "../src/schema/integer.js";
 import { message } from "../src/schema/message-schema.js";

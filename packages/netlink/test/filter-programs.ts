@@ -1,5 +1,5 @@
 import { HOST_IS_LITTLE_ENDIAN } from "../src/abi.js";
-import type { FilterInstruction } from "../src/filter.js";
+import type { FilterInstruction } from "../src/transport/filter.js";
 
 // include/uapi/linux/bpf_common.h
 export const LOAD = 0x20;

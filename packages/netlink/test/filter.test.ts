@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EncodeError, SystemError } from "../src/errors.js";
-import { encodeFilter, type FilterInstruction } from "../src/filter.js";
 import { NetlinkSocket } from "../src/socket.js";
 import { FakeKernel } from "../src/testing/index.js";
+import { encodeFilter, type FilterInstruction } from "../src/transport/filter.js";
 import {
   AND,
   GREATER,

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HOST_IS_LITTLE_ENDIAN, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from "../src/abi.js";
-import { formatMessage } from "../src/format-message.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { formatMessage } from "../src/diagnostics/format-message.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 import { joined, messageBytes } from "./memory-socket.js";
 
 const REQUEST = 0x01;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import {
   joined,
   messageBytes,

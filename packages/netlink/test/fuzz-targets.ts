@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../src/abi.js";
-import { conclude, errorNumber } from "../src/acknowledgement.js";
-import type { AttributeReader } from "../src/attribute.js";
+import { formatMessage } from "../src/diagnostics/format-message.js";
 import { DecodeError, EncodeError } from "../src/errors.js";
-import { formatMessage } from "../src/format-message.js";
-import { Message, OWN_MEMORY } from "../src/message.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { conclude, errorNumber } from "../src/message/acknowledgement.js";
+import type { AttributeReader } from "../src/message/attribute.js";
+import { Message, OWN_MEMORY } from "../src/message/message.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 import { readPcap } from "../src/pcap/index.js";
 import * as route from "../src/route/index.js";
 import { MessageSchema } from "../src/schema/message-schema.js";

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type KernelDialect, KernelSocket, planRing, ringLength } from "@nlring/ring-core";
 import { describe, expect, test } from "vitest";
-import { skipsHeldFrames } from "../src/kernel-dialect.js";
-import { KernelRing, type MappedSocket } from "../src/kernel-ring.js";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import { NetlinkSocket } from "../src/socket.js";
+import { skipsHeldFrames } from "../src/transport/kernel-dialect.js";
+import { KernelRing, type MappedSocket } from "../src/transport/kernel-ring.js";
 import { messageBytes } from "./memory-socket.js";
 
 const PORT = 77;

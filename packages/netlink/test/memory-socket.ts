@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import { NetlinkSocket } from "../src/socket.js";
 import type { SocketOptions } from "../src/socket-options.js";
 import { FakeKernel, type KernelRequest, MemoryTransport } from "../src/testing/index.js";

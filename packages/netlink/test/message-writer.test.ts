@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HOST_IS_LITTLE_ENDIAN } from "../src/abi.js";
 import { EncodeError } from "../src/errors.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 import { joined, messageBytes } from "./memory-socket.js";
 
 /** A writer over the middle of some memory, whose surroundings must stay as they are. */

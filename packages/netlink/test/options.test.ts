@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { NLMSG_ERROR } from "../src/abi.js";
-import { errorNumber } from "../src/acknowledgement.js";
 import { SystemError } from "../src/errors.js";
+import { errorNumber } from "../src/message/acknowledgement.js";
 import { NetlinkSocket } from "../src/socket.js";
 import type { SocketOptions } from "../src/socket-options.js";
 import { FakeKernel, type FakeSocketOptions } from "../src/testing/index.js";
-import type { Transport, TransportRequest } from "../src/transport.js";
+import type { Transport, TransportRequest } from "../src/transport/transport.js";
 import { messageBytes, openMemorySocket, PROTOCOL, rejection, takeAll } from "./memory-socket.js";
 
 const GROUP = 5;

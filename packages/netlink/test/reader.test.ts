@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { BusyError } from "../src/errors.js";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import {
   messageBytes,
   openMemorySocket,

@@ -10,7 +10,7 @@ import {
   NLMSG_ERROR,
 } from "../src/abi.js";
 import { DumpInterruptedError, KernelError } from "../src/errors.js";
-import type { Message } from "../src/message.js";
+import type { Message } from "../src/message/message.js";
 import type { KernelRequest } from "../src/testing/index.js";
 import {
   joined,

@@ -1,5 +1,5 @@
-import { Message } from "../src/message.js";
-import { MessageWriter } from "../src/message-writer.js";
+import { Message } from "../src/message/message.js";
+import { MessageWriter } from "../src/message/message-writer.js";
 
 /** The bytes of one message, header and all, as `write` makes its body. */
 export function messageOf(write: (writer: MessageWriter) => void, type = 1): Uint8Array {

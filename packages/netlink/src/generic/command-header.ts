@@ -1,6 +1,6 @@
 import { DecodeError } from "../errors.js";
-import type { Message } from "../message.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { Message } from "../message/message.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { PaddingType } from "../schema/bytes.js";
 import { GENL_HDRLEN } from "./abi.js";
 

@@ -1,6 +1,6 @@
 import { KernelError } from "../errors.js";
-import type { Message } from "../message.js";
-import type { Decoder } from "../outgoing.js";
+import type { Message } from "../message/message.js";
+import type { Decoder } from "../message/outgoing.js";
 import { indexed } from "../schema/array.js";
 import {
   type AttributeType,

@@ -1,7 +1,7 @@
 import { NETLINK_GENERIC } from "../abi.js";
+import { Subscription } from "../events/subscription.js";
 import { NetlinkSocket } from "../socket.js";
 import type { SocketOptions } from "../socket-options.js";
-import { Subscription } from "../subscription.js";
 import { familyDecoder, type GenericFamily, groupNumber, nlctrl, requestFamily } from "./controller.js";
 
 interface Entry {

@@ -1,10 +1,10 @@
-import type { DumpOptions } from "../dump.js";
 import { KernelError } from "../errors.js";
-import type { Decoder, Outgoing } from "../outgoing.js";
+import type { SubscribeOptions, Subscription } from "../events/subscription.js";
+import type { Decoder, Outgoing } from "../message/outgoing.js";
+import type { DumpOptions } from "../request/dump.js";
 import type { StructFields } from "../schema/struct.js";
 import type { NetlinkSocket } from "../socket.js";
 import type { RequestOptions } from "../socket-options.js";
-import type { SubscribeOptions, Subscription } from "../subscription.js";
 import { type GenericFamily, groupNumber } from "./controller.js";
 import { FamilyHeaderError } from "./errors.js";
 import type { FamilyCache } from "./family-cache.js";

@@ -1,4 +1,4 @@
-import type { Acknowledgement } from "../acknowledgement.js";
+import type { Acknowledgement } from "../message/acknowledgement.js";
 import type {
   AttributeDefinitions,
   DecodedAttributes,

@@ -1,4 +1,4 @@
-import type { Dump } from "../dump.js";
+import type { Dump } from "../request/dump.js";
 import type { GenericFamily } from "./controller.js";
 
 /** What a FamilyDump needs of a Dump. */

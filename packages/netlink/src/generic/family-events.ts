@@ -1,8 +1,8 @@
-import type { Message } from "../message.js";
-import type { Decoder } from "../outgoing.js";
+import { type EventSocket, Subscription } from "../events/subscription.js";
+import type { Message } from "../message/message.js";
+import type { Decoder } from "../message/outgoing.js";
 import type { StructFields } from "../schema/struct.js";
 import type { NetlinkSocket } from "../socket.js";
-import { type EventSocket, Subscription } from "../subscription.js";
 import { GENL_HDRLEN } from "./abi.js";
 import { commandOf } from "./command-header.js";
 import type { CommandDefinitions, EventDefinitions, FamilyEvent } from "./family-definition.js";

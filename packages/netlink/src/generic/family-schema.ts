@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.js";
-import type { Decoder } from "../outgoing.js";
+import type { Decoder } from "../message/outgoing.js";
 import type { AttributeDefinitions } from "../schema/attribute-set.js";
 import { MessageSchema } from "../schema/message-schema.js";
 import { type StructFields, StructType } from "../schema/struct.js";

@@ -1,10 +1,10 @@
 import { NETLINK_GENERIC } from "../abi.js";
-import type { Dump, DumpOptions } from "../dump.js";
-import type { EventBody, EventDecoder } from "../event-decoder.js";
+import type { EventBody, EventDecoder } from "../events/event-decoder.js";
+import type { SubscribeOptions, Subscription } from "../events/subscription.js";
+import type { Dump, DumpOptions } from "../request/dump.js";
 import type { StructFields } from "../schema/struct.js";
 import { NetlinkSocket } from "../socket.js";
 import type { SocketOptions } from "../socket-options.js";
-import type { SubscribeOptions, Subscription } from "../subscription.js";
 import { GENL_ID_CTRL } from "./abi.js";
 import { familyDecoder, type GenericFamily, groupNumber, nlctrl } from "./controller.js";
 import { FamilyCache } from "./family-cache.js";

@@ -1,7 +1,7 @@
-import type { AttributeReader } from "../attribute.js";
-import { type AttributePolicy, readAttributePolicy } from "../attribute-policy.js";
 import { KernelError } from "../errors.js";
-import type { Message } from "../message.js";
+import type { AttributeReader } from "../message/attribute.js";
+import { type AttributePolicy, readAttributePolicy } from "../message/attribute-policy.js";
+import type { Message } from "../message/message.js";
 import type { NetlinkSocket } from "../socket.js";
 import {
   CTRL_ATTR_OP_POLICY,

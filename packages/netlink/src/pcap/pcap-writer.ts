@@ -1,8 +1,8 @@
 import { createWriteStream, openSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import type { MessagesReceived, MessagesSent } from "../diagnostics.js";
-import { observeSockets } from "../observe-sockets.js";
+import type { MessagesReceived, MessagesSent } from "../diagnostics/diagnostics.js";
+import { observeSockets } from "../diagnostics/observe-sockets.js";
 import {
   COOKED_HEADER_LENGTH,
   encodeRecord,

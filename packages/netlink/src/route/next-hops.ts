@@ -1,5 +1,5 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
-import { MessageWriter } from "../message-writer.js";
+import { MessageWriter } from "../message/message-writer.js";
 import { Fault, faultWithin, shown } from "../schema/fault.js";
 import { type Location, locatedWithin, PayloadType } from "../schema/payload-type.js";
 

@@ -1,4 +1,4 @@
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { Fault, shown } from "./fault.js";
 import { formatIpv4, formatIpv6, parseIpAddress } from "./ip-text.js";
 import { PayloadType } from "./payload-type.js";

@@ -1,5 +1,5 @@
 import { align, NLA_HDRLEN } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { attributeLength, locateInAttribute, writeAttribute } from "./attribute-framing.js";
 import { Fault, faultWithin, shown } from "./fault.js";
 import {

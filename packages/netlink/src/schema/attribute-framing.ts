@@ -1,5 +1,5 @@
 import { HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { Fault } from "./fault.js";
 import type { Location, PayloadType } from "./payload-type.js";
 

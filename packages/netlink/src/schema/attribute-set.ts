@@ -1,5 +1,5 @@
 import { align, HOST_IS_LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { attributeLength, attributeNumber, locateInAttribute, writeAttribute } from "./attribute-framing.js";
 import { DependentType, RepeatedType } from "./attribute-type.js";
 import { copied, flag } from "./bytes.js";

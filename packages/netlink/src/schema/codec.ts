@@ -1,5 +1,5 @@
 import { NLMSG_HDRLEN } from "../abi.js";
-import { MessageWriter } from "../message-writer.js";
+import { MessageWriter } from "../message/message-writer.js";
 import { decodeFailure, encodeFailure } from "./fault.js";
 import type { PayloadType } from "./payload-type.js";
 

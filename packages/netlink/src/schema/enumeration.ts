@@ -1,4 +1,4 @@
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { Fault, shown } from "./fault.js";
 import { type IntegerType, uint32 } from "./integer.js";
 import { PayloadType } from "./payload-type.js";

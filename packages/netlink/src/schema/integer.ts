@@ -1,5 +1,5 @@
 import { HOST_IS_LITTLE_ENDIAN } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { Fault, shown } from "./fault.js";
 import { PayloadType, tooShort } from "./payload-type.js";
 

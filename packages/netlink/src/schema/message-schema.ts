@@ -1,7 +1,7 @@
 import { HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
-import type { Message } from "../message.js";
-import type { MessageWriter } from "../message-writer.js";
-import type { Outgoing } from "../outgoing.js";
+import type { Message } from "../message/message.js";
+import type { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
 import type { AttributeNames } from "./attribute-names.js";
 import type { AttributeDefinitions, DecodedAttributes, EncodableAttributes } from "./attribute-set.js";
 import { decodeFailure, encodeFailure, Fault } from "./fault.js";

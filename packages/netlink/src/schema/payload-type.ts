@@ -1,4 +1,4 @@
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { Fault } from "./fault.js";
 
 /** Anything that values are decoded from and encoded to. The property carries the types for the compiler, and does not exist at run time. */

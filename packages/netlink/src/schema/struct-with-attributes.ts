@@ -1,5 +1,5 @@
 import { align } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import {
   type AttributeDefinitions,
   AttributeSet,

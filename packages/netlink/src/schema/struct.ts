@@ -1,4 +1,4 @@
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { copied, PaddingType } from "./bytes.js";
 import { Fault, faultWithin, shown } from "./fault.js";
 import {

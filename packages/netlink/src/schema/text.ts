@@ -1,4 +1,4 @@
-import type { MessageWriter } from "../message-writer.js";
+import type { MessageWriter } from "../message/message-writer.js";
 import { checkedLength } from "./bytes.js";
 import { Fault, shown } from "./fault.js";
 import { PayloadType, tooShort } from "./payload-type.js";

@@ -10,10 +10,10 @@ import {
   NLMSGERR_ATTR_OFFS,
   NLMSGERR_ATTR_POLICY,
 } from "../abi.js";
-import { type AttributePolicy, writeAttributePolicy } from "../attribute-policy.js";
-import type { Message } from "../message.js";
-import { MessageWriter } from "../message-writer.js";
-import type { Outgoing } from "../outgoing.js";
+import { type AttributePolicy, writeAttributePolicy } from "../message/attribute-policy.js";
+import type { Message } from "../message/message.js";
+import { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
 
 /** What an ACK says beside that the request succeeded (extended ACK). */
 export interface AcknowledgementDetails {

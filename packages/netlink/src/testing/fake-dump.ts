@@ -1,6 +1,6 @@
 import { NLM_F_ACK_TLVS, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE } from "../abi.js";
-import type { MessageWriter } from "../message-writer.js";
-import type { Outgoing } from "../outgoing.js";
+import type { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
 import { buildMessage, type FailureDetails, saysMore, writeDetails } from "./fake-answer.js";
 
 /** How a fake dump goes wrong. */

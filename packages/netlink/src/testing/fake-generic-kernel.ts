@@ -5,7 +5,7 @@ import { type ControllerCommands, type ControllerEvents, nlctrl } from "../gener
 import type { CommandDefinitions, EventDefinitions, NoAttributes } from "../generic/family-definition.js";
 import type { FamilySchema } from "../generic/family-schema.js";
 import type { StructFields } from "../schema/struct.js";
-import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import type { Transport, TransportProvider, TransportRequest } from "../transport/transport.js";
 import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
 import type { KernelRequest } from "./fake-request.js";
 import { type FamilyHandlers, Refusal, ServedFamily, type ServedFamilyOptions } from "./served-family.js";

@@ -1,10 +1,10 @@
 import { type KernelDialect, planRing } from "@nlring/ring-core";
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
-import { KernelRing } from "../kernel-ring.js";
-import { Message, OWN_MEMORY } from "../message.js";
-import type { MessageWriter } from "../message-writer.js";
-import type { Outgoing } from "../outgoing.js";
-import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import { Message, OWN_MEMORY } from "../message/message.js";
+import type { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
+import { KernelRing } from "../transport/kernel-ring.js";
+import type { Transport, TransportProvider, TransportRequest } from "../transport/transport.js";
 import { buildMessage } from "./fake-answer.js";
 import { FakePeer } from "./fake-peer.js";
 import { FakeRequest, type KernelRequest } from "./fake-request.js";

@@ -1,7 +1,7 @@
 import { NLM_F_ACK } from "../abi.js";
-import type { Message } from "../message.js";
-import type { MessageWriter } from "../message-writer.js";
-import type { Outgoing } from "../outgoing.js";
+import type { Message } from "../message/message.js";
+import type { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
 import {
   type AcknowledgementDetails,
   buildAcknowledgement,

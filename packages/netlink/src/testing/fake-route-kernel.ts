@@ -1,6 +1,6 @@
 import { NETLINK_ROUTE, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "../abi.js";
 import { EEXIST, ENODEV, EOPNOTSUPP, ERANGE } from "../errno.js";
-import type { Outgoing } from "../outgoing.js";
+import type { Outgoing } from "../message/outgoing.js";
 import {
   IFF_UP,
   type Link,
@@ -17,7 +17,7 @@ import {
   RTM_SETLINK,
   RTNLGRP_LINK,
 } from "../route/index.js";
-import type { Transport, TransportProvider, TransportRequest } from "../transport.js";
+import type { Transport, TransportProvider, TransportRequest } from "../transport/transport.js";
 import { FakeAddresses } from "./fake-addresses.js";
 import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.js";
 import type { FakePeer } from "./fake-peer.js";

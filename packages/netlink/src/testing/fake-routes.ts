@@ -1,6 +1,6 @@
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../abi.js";
 import { EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, ESRCH } from "../errno.js";
-import type { Outgoing } from "../outgoing.js";
+import type { Outgoing } from "../message/outgoing.js";
 import {
   AF_INET,
   IFF_UP,

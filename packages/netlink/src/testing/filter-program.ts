@@ -1,4 +1,4 @@
-import { INSTRUCTION_LENGTH } from "../filter.js";
+import { INSTRUCTION_LENGTH } from "../transport/filter.js";
 
 /** Words of scratch memory (BPF_MEMWORDS of include/uapi/linux/filter.h). */
 export const SCRATCH_WORDS = 16;

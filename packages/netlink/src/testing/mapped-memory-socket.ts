@@ -7,7 +7,7 @@ import {
 } from "@nlring/ring-core";
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EINVAL } from "../errno.js";
-import type { MappedSocket } from "../kernel-ring.js";
+import type { MappedSocket } from "../transport/kernel-ring.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 import type { SendHandler } from "./memory-transport.js";
 

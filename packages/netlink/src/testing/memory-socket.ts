@@ -10,7 +10,7 @@ import {
 } from "../abi.js";
 import { EINVAL } from "../errno.js";
 import { SystemError } from "../errors.js";
-import { encodeFilter, type FilterInstruction, WRONG_FILTER } from "../filter.js";
+import { encodeFilter, type FilterInstruction, WRONG_FILTER } from "../transport/filter.js";
 import { FilterMachine } from "./filter-machine.js";
 import { decodeFilter, isValidFilter } from "./filter-program.js";
 

@@ -9,7 +9,7 @@ import {
 } from "@nlring/ring-core";
 import { NETLINK_NO_ENOBUFS } from "../abi.js";
 import { EBADF, EBUSY, EINVAL, ENOBUFS, ENOSPC } from "../errno.js";
-import type { Transport } from "../transport.js";
+import type { Transport } from "../transport/transport.js";
 import { type FakeSocket, MemorySocket } from "./memory-socket.js";
 
 /** What the kernel's side of a memory transport does with the bytes of one send. */

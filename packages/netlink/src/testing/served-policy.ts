@@ -1,6 +1,6 @@
-import { type AttributePolicy, attributeKindNumber } from "../attribute-policy.js";
 import { CTRL_ATTR_POLICY_DO, CTRL_ATTR_POLICY_DUMP } from "../generic/abi.js";
 import type { AttributePolicies, FamilyPolicy } from "../generic/policy.js";
+import { type AttributePolicy, attributeKindNumber } from "../message/attribute-policy.js";
 import { attributes } from "../schema/attribute-set.js";
 import { encode } from "../schema/codec.js";
 import { int64, uint32, uint64 } from "../schema/integer.js";

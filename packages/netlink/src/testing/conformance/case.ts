@@ -43,6 +43,7 @@ export interface Stage {
   readonly lacks?: readonly Requirement[] | undefined;
 }
 
+/** How a case opens a socket: everything but what the stage decides. */
 export type StageSocketOptions = Omit<SocketOptions, "transport" | "namespace">;
 
 /** One named behaviour. */

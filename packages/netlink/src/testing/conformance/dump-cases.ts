@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Message } from "../../message.js";
-import type { Outgoing } from "../../outgoing.js";
+import type { Message } from "../../message/message.js";
+import type { Outgoing } from "../../message/outgoing.js";
 import { AF_INET, address, link, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, route } from "../../route/index.js";
 import { LOOPBACK_INDEX } from "../fake-route-kernel.js";
 import { type ConformanceCase, conformanceCase, type StageSocketOptions } from "./case.js";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { NETLINK_ROUTE } from "../../abi.js";
-import type { Message } from "../../message.js";
+import type { Subscription, SubscriptionEvent } from "../../events/subscription.js";
+import type { Message } from "../../message/message.js";
 import {
   address,
   link,
@@ -10,7 +11,6 @@ import {
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_LINK,
 } from "../../route/index.js";
-import type { Subscription, SubscriptionEvent } from "../../subscription.js";
 import { buildMessage } from "../fake-answer.js";
 import { type ConformanceCase, conformanceCase, type StageSocketOptions } from "./case.js";
 import { messageBytes, patternMessage, rejection, rejectionCode, takeTypes } from "./probe.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Message } from "../../message.js";
-import type { Outgoing } from "../../outgoing.js";
+import type { Message } from "../../message/message.js";
+import type { Outgoing } from "../../message/outgoing.js";
 import { type Address, AF_INET, address, RTM_GETADDR, RTNLGRP_IPV4_IFADDR } from "../../route/index.js";
 import type { NetlinkSocket } from "../../socket.js";
 import { type ConformanceCase, conformanceCase, type StageSocketOptions } from "./case.js";

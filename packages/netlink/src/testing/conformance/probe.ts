@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Message } from "../../message.js";
-import type { MessageWriter } from "../../message-writer.js";
+import type { Message } from "../../message/message.js";
+import type { MessageWriter } from "../../message/message-writer.js";
 import type { NetlinkSocket } from "../../socket.js";
 import { buildMessage } from "../fake-answer.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { NLM_F_DUMP } from "../../abi.js";
-import { observeSockets } from "../../observe-sockets.js";
-import type { Outgoing } from "../../outgoing.js";
+import { observeSockets } from "../../diagnostics/observe-sockets.js";
+import type { Outgoing } from "../../message/outgoing.js";
 import {
   address,
   link,

@@ -1,5 +1,5 @@
 import { NETLINK_ROUTE, NETLINK_USERSOCK, NLM_F_CREATE, NLM_F_EXCL } from "../../abi.js";
-import type { Outgoing } from "../../outgoing.js";
+import type { Outgoing } from "../../message/outgoing.js";
 import {
   AF_INET,
   address,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLMSG_ERROR } from "../../abi.js";
-import { errorNumber } from "../../acknowledgement.js";
+import { observeSockets } from "../../diagnostics/observe-sockets.js";
 import { EEXIST } from "../../errno.js";
-import type { Message } from "../../message.js";
-import { observeSockets } from "../../observe-sockets.js";
+import { errorNumber } from "../../message/acknowledgement.js";
+import type { Message } from "../../message/message.js";
 import { RTM_NEWROUTE, route } from "../../route/index.js";
 import type { NetlinkSocket } from "../../socket.js";
 import { type ConformanceCase, conformanceCase, type StageSocketOptions } from "./case.js";

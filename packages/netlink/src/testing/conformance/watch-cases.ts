@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Watch, WatchEvent } from "../../events/watch.js";
 import {
   type Address,
   AF_INET,
@@ -8,7 +9,6 @@ import {
   RTNLGRP_IPV4_IFADDR,
 } from "../../route/index.js";
 import type { NetlinkSocket } from "../../socket.js";
-import type { Watch, WatchEvent } from "../../watch.js";
 import { type ConformanceCase, conformanceCase, type StageSocketOptions } from "./case.js";
 import { LITTLE_ROOM } from "./event-cases.js";
 import type { Scene } from "./scene.js";

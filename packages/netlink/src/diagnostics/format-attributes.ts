@@ -1,6 +1,6 @@
-import { HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HDRLEN } from "./abi.js";
-import { AttributeReader } from "./attribute.js";
-import { DecodeError } from "./errors.js";
+import { HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HDRLEN } from "../abi.js";
+import { DecodeError } from "../errors.js";
+import { AttributeReader } from "../message/attribute.js";
 
 /** Bytes of a payload that are shown. */
 const SHOWN_BYTES = 32;

@@ -1,9 +1,9 @@
-import { align, NLM_F_REQUEST, NLMSG_HDRLEN } from "./abi.js";
-import type { Diagnostics } from "./diagnostics.js";
-import { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM } from "./errno.js";
-import { SystemError } from "./errors.js";
-import { MessageWriter } from "./message-writer.js";
-import type { Transport } from "./transport.js";
+import { align, NLM_F_REQUEST, NLMSG_HDRLEN } from "../abi.js";
+import type { Diagnostics } from "../diagnostics/diagnostics.js";
+import { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM } from "../errno.js";
+import { SystemError } from "../errors.js";
+import { MessageWriter } from "../message/message-writer.js";
+import type { Transport } from "../transport/transport.js";
 
 const NO_FRAME = -1;
 

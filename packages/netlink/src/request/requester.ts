@@ -1,11 +1,11 @@
-import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./abi.js";
-import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
-import { EncodeError } from "./errors.js";
-import type { Message } from "./message.js";
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../abi.js";
+import { EncodeError } from "../errors.js";
+import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "../message/acknowledgement.js";
+import type { Message } from "../message/message.js";
+import { MessageWriter } from "../message/message-writer.js";
+import type { Outgoing } from "../message/outgoing.js";
+import type { Receiver } from "../receive/receiver.js";
 import type { MessageSender } from "./message-sender.js";
-import { MessageWriter } from "./message-writer.js";
-import type { Outgoing } from "./outgoing.js";
-import type { Receiver } from "./receiver.js";
 import { PendingRequest, type RequestOwner, type RequestTable } from "./request-table.js";
 
 /** Requests leave together up to so many bytes: far below any send buffer. */

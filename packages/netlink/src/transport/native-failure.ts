@@ -1,4 +1,4 @@
-import { NetlinkError, SystemError } from "./errors.js";
+import { NetlinkError, SystemError } from "../errors.js";
 import { WRONG_FILTER } from "./filter.js";
 
 /** What the native part tells of a failed system call. */

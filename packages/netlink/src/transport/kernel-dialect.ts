@@ -1,7 +1,7 @@
 import { type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
-import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_NOOP } from "./abi.js";
+import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_NOOP } from "../abi.js";
+import { MessageWriter } from "../message/message-writer.js";
 import type { MappedSocket } from "./kernel-ring.js";
-import { MessageWriter } from "./message-writer.js";
 
 /** Two frames are enough: one is held, and the kernel comes back to it. */
 export const PROBE_FRAMES = 2;

@@ -1,5 +1,5 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from "./abi.js";
-import { DecodeError } from "./errors.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from "../abi.js";
+import { DecodeError } from "../errors.js";
 
 // A byte-order mark is data here like any other.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,5 +1,5 @@
 import { type Channel, channel } from "node:diagnostics_channel";
-import type { Transport, TransportKind } from "./transport.js";
+import type { Transport, TransportKind } from "../transport/transport.js";
 
 /** Name of the channel on which sockets publish what they send, as MessagesSent. */
 export const SEND_CHANNEL = "nlring.netlink.send";

@@ -1,7 +1,7 @@
-import type { Dump } from "./dump.js";
-import { DumpInterruptedError, ReplyLostError } from "./errors.js";
+import { DumpInterruptedError, ReplyLostError } from "../errors.js";
+import type { Decoder, Outgoing } from "../message/outgoing.js";
+import type { Dump } from "../request/dump.js";
 import type { EventDecoder } from "./event-decoder.js";
-import type { Decoder, Outgoing } from "./outgoing.js";
 import type { EventMessage, Resync, Subscription } from "./subscription.js";
 
 /** What to list, and which changes to follow. */

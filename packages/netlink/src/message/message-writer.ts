@@ -1,5 +1,5 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN } from "./abi.js";
-import { EncodeError } from "./errors.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN } from "../abi.js";
+import { EncodeError } from "../errors.js";
 
 const UTF8 = new TextEncoder();
 const EMPTY = new Uint8Array(0);

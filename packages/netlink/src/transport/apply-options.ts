@@ -6,9 +6,9 @@ import {
   NETLINK_LISTEN_ALL_NSID,
   NETLINK_NO_ENOBUFS,
   SOL_NETLINK,
-} from "./abi.js";
-import { NetlinkError } from "./errors.js";
-import type { SocketOptions } from "./socket-options.js";
+} from "../abi.js";
+import { NetlinkError } from "../errors.js";
+import type { SocketOptions } from "../socket-options.js";
 import type { Transport } from "./transport.js";
 
 /** Sets what a socket is opened with that its transport was not opened with. Throws SystemError. */

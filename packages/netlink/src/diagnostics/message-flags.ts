@@ -1,4 +1,4 @@
-import { NETLINK_GENERIC, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR } from "./abi.js";
+import { NETLINK_GENERIC, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR } from "../abi.js";
 
 type FlagNames = readonly (readonly [flag: number, name: string])[];
 

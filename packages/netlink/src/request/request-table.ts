@@ -5,11 +5,11 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_HDRLEN,
-} from "./abi.js";
-import { type Acknowledgement, conclude, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
-import { DumpInterruptedError, ReplyLostError } from "./errors.js";
-import type { Message } from "./message.js";
-import type { Outgoing } from "./outgoing.js";
+} from "../abi.js";
+import { DumpInterruptedError, ReplyLostError } from "../errors.js";
+import { type Acknowledgement, conclude, PLAIN_ACKNOWLEDGEMENT } from "../message/acknowledgement.js";
+import type { Message } from "../message/message.js";
+import type { Outgoing } from "../message/outgoing.js";
 
 /** Who is told how a request ended. */
 export interface RequestOwner {

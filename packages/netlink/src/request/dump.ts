@@ -1,7 +1,7 @@
-import { DumpInterruptedError } from "./errors.js";
-import type { Message } from "./message.js";
-import type { Decoder, Outgoing } from "./outgoing.js";
-import type { Receiver } from "./receiver.js";
+import { DumpInterruptedError } from "../errors.js";
+import type { Message } from "../message/message.js";
+import type { Decoder, Outgoing } from "../message/outgoing.js";
+import type { Receiver } from "../receive/receiver.js";
 import { limitWaiting } from "./request-group.js";
 import type { PendingRequest, RequestOwner, RequestTable } from "./request-table.js";
 import type { DumpTurn, Requester } from "./requester.js";

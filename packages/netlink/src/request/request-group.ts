@@ -1,9 +1,9 @@
-import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "./acknowledgement.js";
-import { ReplyCountError, TimeoutError } from "./errors.js";
-import type { Message } from "./message.js";
-import type { Decoder } from "./outgoing.js";
+import { ReplyCountError, TimeoutError } from "../errors.js";
+import { type Acknowledgement, PLAIN_ACKNOWLEDGEMENT } from "../message/acknowledgement.js";
+import type { Message } from "../message/message.js";
+import type { Decoder } from "../message/outgoing.js";
+import type { RequestOptions } from "../socket-options.js";
 import type { RequestOwner } from "./request-table.js";
-import type { RequestOptions } from "./socket-options.js";
 
 type Limits = Pick<RequestOptions, "signal" | "timeout">;
 

@@ -1,5 +1,5 @@
 import { type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
-import { EAGAIN } from "./errno.js";
+import { EAGAIN } from "../errno.js";
 import { type SocketControls, SocketTransport } from "./socket-transport.js";
 import type { TransportKind } from "./transport.js";
 

@@ -1,4 +1,4 @@
-import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from "./abi.js";
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from "../abi.js";
 
 /** Names of the netlink protocols (include/uapi/linux/netlink.h), in lower case without their prefix. */
 const PROTOCOLS: ReadonlyMap<number, string> = new Map([

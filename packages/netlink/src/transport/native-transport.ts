@@ -1,7 +1,7 @@
 import { loadNative, type NativeSocket } from "@nlring/native";
 import { planRing, type RingGeometry, RxRing, ringLength, TxRing } from "@nlring/ring-core";
-import { NETLINK_ROUTE } from "./abi.js";
-import { TransportError } from "./errors.js";
+import { NETLINK_ROUTE } from "../abi.js";
+import { TransportError } from "../errors.js";
 import { encodeFilter, type FilterInstruction } from "./filter.js";
 import { PROBE_FRAMES, skipsHeldFrames } from "./kernel-dialect.js";
 import { KernelRing, type MappedSocket } from "./kernel-ring.js";

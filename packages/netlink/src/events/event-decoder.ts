@@ -1,4 +1,4 @@
-import type { Decoder } from "./outgoing.js";
+import type { Decoder } from "../message/outgoing.js";
 
 /** What makes bodies of events: one decoder for all, or decoders by message type. */
 export type EventDecoder = Decoder<unknown> | Readonly<Record<number, Decoder<unknown>>>;

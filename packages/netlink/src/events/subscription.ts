@@ -1,10 +1,10 @@
-import { SocketClosedError } from "./errors.js";
-import type { Message } from "./message.js";
-import type { Decoder } from "./outgoing.js";
-import type { SocketOptions } from "./socket-options.js";
+import { SocketClosedError } from "../errors.js";
+import type { Message } from "../message/message.js";
+import type { Decoder } from "../message/outgoing.js";
+import type { SocketOptions } from "../socket-options.js";
 
 /** How the socket of a subscription is opened, and whose messages count. */
-export interface SubscribeOptions extends Omit<SocketOptions, "transport" | "namespace"> {
+export interface SubscribeOptions extends Omit<SocketOptions, "transport" | "namespace" | "noEnobufs"> {
   /** Whose messages count: the kernel's alone where undefined, since any process may send to some groups. */
   readonly senders?: "kernel" | "any" | undefined;
 }

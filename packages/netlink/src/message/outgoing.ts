@@ -1,6 +1,6 @@
+import type { AttributeNames } from "../schema/attribute-names.js";
 import type { Message } from "./message.js";
 import type { MessageWriter } from "./message-writer.js";
-import type { AttributeNames } from "./schema/attribute-names.js";
 
 /** A message to send, as a schema's `message` makes it, or written by hand. */
 export interface Outgoing {

@@ -1,5 +1,5 @@
-import { startPrinterWhereAsked } from "./debug-variable.js";
-import { TransportError } from "./errors.js";
+import { startPrinterWhereAsked } from "../diagnostics/debug-variable.js";
+import { TransportError } from "../errors.js";
 import type { Transport, TransportProvider, TransportRequest } from "./transport.js";
 
 /** Which transport a socket uses: the best there is, one by name, or one that a provider such as a FakeKernel makes. */

@@ -7,8 +7,8 @@ import {
   NLMSG_ERROR,
   NLMSG_HDRLEN,
   NLMSGERR_ATTR_MSG,
-} from "./abi.js";
-import { errnoName } from "./errno.js";
+} from "../abi.js";
+import { errnoName } from "../errno.js";
 import { formatAttributes, formatBytes, printable } from "./format-attributes.js";
 import { flagNames } from "./message-flags.js";
 import { messageKind } from "./message-names.js";

@@ -11,10 +11,10 @@ import {
   NLMSGERR_ATTR_MSG,
   NLMSGERR_ATTR_OFFS,
   NLMSGERR_ATTR_POLICY,
-} from "./abi.js";
+} from "../abi.js";
+import { DecodeError, KernelError, type MissingAttribute } from "../errors.js";
 import { AttributeReader } from "./attribute.js";
 import { type AttributePolicy, readAttributePolicy } from "./attribute-policy.js";
-import { DecodeError, KernelError, type MissingAttribute } from "./errors.js";
 import type { Message } from "./message.js";
 import type { Outgoing } from "./outgoing.js";
 

@@ -1,4 +1,4 @@
-import { HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "./abi.js";
+import { HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
 import { AttributeReader } from "./attribute.js";
 
 /** What a message needs of the socket that handed it out. */

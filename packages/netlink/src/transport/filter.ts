@@ -1,4 +1,4 @@
-import { EncodeError } from "./errors.js";
+import { EncodeError } from "../errors.js";
 
 /** BPF_MAXINSNS of include/uapi/linux/bpf_common.h. */
 const MOST_INSTRUCTIONS = 4096;

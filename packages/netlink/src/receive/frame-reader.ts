@@ -1,9 +1,9 @@
-import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_ERROR, NLMSG_HDRLEN } from "./abi.js";
-import type { Diagnostics } from "./diagnostics.js";
-import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "./errno.js";
-import { type FrameKeeper, Message, OWN_MEMORY } from "./message.js";
-import type { RequestTable } from "./request-table.js";
-import type { Transport } from "./transport.js";
+import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_ERROR, NLMSG_HDRLEN } from "../abi.js";
+import type { Diagnostics } from "../diagnostics/diagnostics.js";
+import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "../errno.js";
+import { type FrameKeeper, Message, OWN_MEMORY } from "../message/message.js";
+import type { RequestTable } from "../request/request-table.js";
+import type { Transport } from "../transport/transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;

@@ -1,9 +1,9 @@
-import type { Diagnostics } from "./diagnostics.js";
-import { SystemError } from "./errors.js";
+import type { Diagnostics } from "../diagnostics/diagnostics.js";
+import { SystemError } from "../errors.js";
+import type { Message } from "../message/message.js";
+import type { RequestTable } from "../request/request-table.js";
+import type { Transport } from "../transport/transport.js";
 import { FrameReader, type ReceiveStatistics } from "./frame-reader.js";
-import type { Message } from "./message.js";
-import type { RequestTable } from "./request-table.js";
-import type { Transport } from "./transport.js";
 
 /** What a waiting message costs beside its bytes, about as the kernel charges it. */
 const MESSAGE_OVERHEAD = 768;
