@@ -6,6 +6,7 @@ export {
   QueueUnsupportedError,
   RuleError,
 } from "./errors.js";
+export { InterfaceNames, type InterfaceNamesOptions } from "./interface-names.js";
 export type { Conntrack, ConntrackTranslation } from "./packet/conntrack.js";
 export type { ConntrackInfo, ConntrackStatus, ConntrackTcpState } from "./packet/conntrack-names.js";
 export type {
