@@ -121,8 +121,9 @@ export class BridgedPeers implements AsyncDisposable {
           const information = writer.openNested(IFLA_LINKINFO);
           writer.attributeString(IFLA_INFO_KIND, "veth");
           const data = writer.openNested(IFLA_INFO_DATA);
+          // Its end cannot be up before there is the other one.
           const peer = writer.openNested(VETH_INFO_PEER);
-          writeLink(writer, 10, UP)
+          writeLink(writer, 10)
             .attributeString(IFLA_IFNAME, "outside")
             .attributeBytes(IFLA_ADDRESS, Uint8Array.from(hardware))
             .attributeUint32(IFLA_NET_NS_PID, datagrams.processId);
