@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { KernelError, NETLINK_NETFILTER, NetlinkSocket } from "@nlring/netlink";
 import { InterfaceNames, NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -175,11 +175,17 @@ test("a packet is told to be of a net_cls control group", async (context) => {
     "net_cls is not mounted (cgroup version 1, CONFIG_CGROUP_NET_CLASSID)",
   );
   if (folder === undefined) return;
-  await using sender = await Datagrams.start();
-  inControlGroup(folder, sender.processId, 0x10_0001);
-  const packet = await firstPacket(udpAt("output"), () => sender.send(LOOPBACK, PORT, 16));
-  expect(packet.cgroupClassId).toBe(0x10_0001);
-  expect((await firstPacket(udpAt("output"), sendLocally())).cgroupClassId).toBe(0);
+  const group = mkdtempSync(`${folder}/nlring-test-`);
+  try {
+    await using sender = await Datagrams.start();
+    writeFileSync(`${group}/net_cls.classid`, String(0x10_0001));
+    writeFileSync(`${group}/cgroup.procs`, String(sender.processId));
+    const packet = await firstPacket(udpAt("output"), () => sender.send(LOOPBACK, PORT, 16));
+    expect(packet.cgroupClassId).toBe(0x10_0001);
+    expect((await firstPacket(udpAt("output"), sendLocally())).cgroupClassId).toBe(0);
+  } finally {
+    rmdirSync(group);
+  }
 });
 
 test("what passes a bridge has the bridge's ports, its sender's address, and names", async (context) => {
@@ -361,11 +367,4 @@ function reasonOf(error: unknown): string {
 function outerId(file: "uid_map" | "gid_map"): number {
   const [, outer] = readFileSync(`/proc/self/${file}`, "utf8").trim().split(/\s+/);
   return Number(outer);
-}
-
-/** Moves a process into a control group of its own with that class id. */
-function inControlGroup(folder: string, processId: number, classId: number): void {
-  const group = mkdtempSync(`${folder}/nlring-test-`);
-  writeFileSync(`${group}/net_cls.classid`, String(classId));
-  writeFileSync(`${group}/cgroup.procs`, String(processId));
 }
