@@ -50,6 +50,24 @@ test("an interface that comes, is renamed, leaves its bridge and goes is followe
   expect(names.get(1)).toBe("lo");
 });
 
+test("after messages were lost the names are listed again, and what went meanwhile is gone", async () => {
+  const links = new Map([
+    [1, "lo"],
+    [2, "eth0"],
+  ]);
+  const kernel = kernelWith(links);
+  await using names = await InterfaceNames.open({ transport: kernel });
+  links.delete(2);
+  links.set(3, "eth1");
+  // As many as the receive buffer holds, before anybody can read them.
+  let sent = 0;
+  while (kernel.multicast(RTNLGRP_LINK, RTM_NEWLINK, link(1, "lo")) > 0) {
+    if (++sent > 1_000_000) throw new Error("the receive buffer has no end");
+  }
+  await vi.waitFor(() => expect(names.get(3)).toBe("eth1"));
+  expect([names.get(1), names.get(2)]).toEqual(["lo", undefined]);
+});
+
 test("closed it knows no names", async () => {
   const names = await InterfaceNames.open({ transport: kernelWith(new Map([[1, "lo"]])) });
   await names.close();
