@@ -52,7 +52,7 @@ export interface PacketQueue {
 
 /**
  * One queued packet, read in place in its ring frame. It is a fresh object for every packet, valid until its verdict: from then on
- * every use throws PacketDecidedError. `read...` methods read the packet's own bytes, network order.
+ * every use throws PacketDecidedError. Its attributes are described at PacketAttributes; `read...` methods read the packet's own bytes, network order.
  *
  * A packet gets exactly one verdict. Left undecided when a synchronous handler returns, when its promise settles, or when the next
  * packet is pulled from an iterator, it gets the queue's default verdict, unless `hold()` was called.
