@@ -35,26 +35,28 @@ function expression(writer: MessageWriter, name: string, write: () => void): voi
   writer.closeNested(element);
 }
 
-/**
- * Leads packets into a queue at any hook, by nftables messages written by hand: what the queue itself makes is not under test here. The rule
- * goes with the socket.
- */
-export async function hookQueue({
-  queue,
-  family = "ip",
-  hook,
-  protocol,
-  native = false,
-}: HookedQueue): Promise<NetlinkSocket> {
+interface Chain {
+  readonly family: keyof typeof FAMILY;
+  readonly type: "filter" | "nat";
+  readonly hook: keyof typeof HOOK;
+  /** Number of the transport protocol. */
+  readonly protocol: number;
+}
+
+/** Makes a chain with one rule, by nftables messages written by hand. It goes with the socket. */
+async function makeRule(
+  { family, type, hook, protocol }: Chain,
+  act: (writer: MessageWriter) => void,
+): Promise<NetlinkSocket> {
   const socket = await NetlinkSocket.open(NETLINK_NETFILTER, { transport: "user-ring" });
   const table = `test-${socket.portId}`;
-  const message = (type: number, write: (writer: MessageWriter) => void): Outgoing => ({
-    type: (SUBSYSTEM << 8) | type,
+  const message = (number: number, write: (writer: MessageWriter) => void): Outgoing => ({
+    type: (SUBSYSTEM << 8) | number,
     flags: NLM_F_CREATE,
     write: (writer) => write(writer.uint8(FAMILY[family]).uint8(0).uint16Network(0)),
   });
-  const mark = (type: number): Outgoing => ({
-    type,
+  const mark = (number: number): Outgoing => ({
+    type: number,
     acknowledge: false,
     write: (writer) => writer.uint8(0).uint8(0).uint16Network(SUBSYSTEM),
   });
@@ -69,7 +71,7 @@ export async function hookQueue({
         const base = writer.openNested(4);
         writer.attributeUint32Network(1, HOOK[hook]).attributeUint32Network(2, 0);
         writer.closeNested(base);
-        writer.attributeString(7, "filter");
+        writer.attributeString(7, type);
       }),
       message(MESSAGE.newRule, (writer) => {
         writer.attributeString(1, table).attributeString(2, "chain");
@@ -77,20 +79,9 @@ export async function hookQueue({
         expression(writer, "meta", () => writer.attributeUint32Network(2, 16).attributeUint32Network(1, 1));
         expression(writer, "cmp", () => {
           writer.attributeUint32Network(1, 1).attributeUint32Network(2, 0);
-          const data = writer.openNested(3);
-          writer.attributeBytes(1, Uint8Array.of(protocol));
-          writer.closeNested(data);
+          writeData(writer, 3, [protocol]);
         });
-        if (native) {
-          expression(writer, "queue", () =>
-            writer.attributeUint16Network(1, queue).attributeUint16Network(2, 1),
-          );
-        } else {
-          expression(writer, "target", () => {
-            writer.attributeString(1, "NFQUEUE").attributeUint32Network(2, 3);
-            writer.attribute(3, 8).uint16(queue).uint16(1).uint16(0).uint16(0);
-          });
-        }
+        act(writer);
         writer.closeNested(expressions);
       }),
       mark(0x11),
@@ -100,4 +91,41 @@ export async function hookQueue({
     throw error;
   }
   return socket;
+}
+
+function writeData(writer: MessageWriter, attribute: number, octets: readonly number[]): void {
+  const data = writer.openNested(attribute);
+  writer.attributeBytes(1, Uint8Array.from(octets));
+  writer.closeNested(data);
+}
+
+/** Leads packets into a queue at any hook: what the queue itself makes is not under test here. The rule goes with the socket. */
+export function hookQueue({
+  queue,
+  family = "ip",
+  hook,
+  protocol,
+  native = false,
+}: HookedQueue): Promise<NetlinkSocket> {
+  return makeRule({ family, type: "filter", hook, protocol }, (writer) => {
+    if (native) {
+      expression(writer, "queue", () => writer.attributeUint16Network(1, queue).attributeUint16Network(2, 1));
+    } else {
+      expression(writer, "target", () => {
+        writer.attributeString(1, "NFQUEUE").attributeUint32Network(2, 3);
+        writer.attribute(3, 8).uint16(queue).uint16(1).uint16(0).uint16(0);
+      });
+    }
+  });
+}
+
+/** Redirects what is sent by a protocol to another port of this host, which has connections tracked. The rule goes with the socket. */
+export function redirectTo(port: number, protocol: number): Promise<NetlinkSocket> {
+  return makeRule({ family: "ip", type: "nat", hook: "output", protocol }, (writer) => {
+    expression(writer, "immediate", () => {
+      writer.attributeUint32Network(1, 1);
+      writeData(writer, 2, [port >> 8, port & 0xff]);
+    });
+    expression(writer, "redir", () => writer.attributeUint32Network(1, 1));
+  });
 }
