@@ -24,14 +24,32 @@ export const MESSAGE_VERDICT_BATCH: number = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MS
 export const NFQA_PACKET_HDR = 1;
 export const NFQA_VERDICT_HDR = 2;
 export const NFQA_MARK = 3;
+export const NFQA_TIMESTAMP = 4;
 export const NFQA_IFINDEX_INDEV = 5;
 export const NFQA_IFINDEX_OUTDEV = 6;
+export const NFQA_IFINDEX_PHYSINDEV = 7;
+export const NFQA_IFINDEX_PHYSOUTDEV = 8;
+export const NFQA_HWADDR = 9;
 export const NFQA_PAYLOAD = 10;
+export const NFQA_CT = 11;
+export const NFQA_CT_INFO = 12;
 export const NFQA_CAP_LEN = 13;
 export const NFQA_SKB_INFO = 14;
+export const NFQA_EXP = 15;
+export const NFQA_UID = 16;
+export const NFQA_GID = 17;
+export const NFQA_SECCTX = 18;
+export const NFQA_VLAN = 19;
+export const NFQA_L2HDR = 20;
+export const NFQA_PRIORITY = 21;
+export const NFQA_CGROUP_CLASSID = 22;
+
+export const NFQA_VLAN_PROTO = 1;
+export const NFQA_VLAN_TCI = 2;
 
 export const NFQA_SKB_CSUMNOTREADY = 1;
 export const NFQA_SKB_GSO = 2;
+export const NFQA_SKB_CSUM_NOTVERIFIED = 4;
 
 export const NFQA_CFG_CMD = 1;
 export const NFQA_CFG_PARAMS = 2;

@@ -6,7 +6,18 @@ export {
   QueueUnsupportedError,
   RuleError,
 } from "./errors.js";
-export type { Family, Hook, Packet, Verdict, VerdictOptions } from "./packet.js";
+export { InterfaceNames, type InterfaceNamesOptions } from "./interface-names.js";
+export type { Conntrack, ConntrackTranslation } from "./packet/conntrack.js";
+export type { ConntrackInfo, ConntrackStatus, ConntrackTcpState } from "./packet/conntrack-names.js";
+export type {
+  ConntrackCounters,
+  ConntrackTcp,
+  ConntrackTimestamps,
+  ConntrackTuple,
+} from "./packet/conntrack-schema.js";
+export type { Family, Hook, PacketAttributes } from "./packet/packet-attributes.js";
+export type { Vlan } from "./packet/vlan.js";
+export type { Packet, Verdict, VerdictOptions } from "./packet.js";
 export { NfQueue } from "./queue.js";
 export type { PacketHandler, QueueEvents, QueueOptions, QueueStatistics } from "./queue-options.js";
 export { QueueRules, type QueueRulesOptions, type Rule } from "./rule.js";

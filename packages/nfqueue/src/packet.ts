@@ -1,24 +1,42 @@
-import { HOST_IS_LITTLE_ENDIAN, type Message, NetlinkError } from "@nlring/netlink";
+import { type Message, NetlinkError } from "@nlring/netlink";
 import {
   NF_ACCEPT,
   NF_DROP,
-  NFGENMSG_LENGTH,
   NFQA_CAP_LEN,
+  NFQA_CGROUP_CLASSID,
+  NFQA_CT,
+  NFQA_CT_INFO,
+  NFQA_EXP,
+  NFQA_GID,
   NFQA_IFINDEX_INDEV,
   NFQA_IFINDEX_OUTDEV,
-  NFQA_MARK,
-  NFQA_PACKET_HDR,
-  NFQA_PAYLOAD,
+  NFQA_IFINDEX_PHYSINDEV,
+  NFQA_IFINDEX_PHYSOUTDEV,
+  NFQA_L2HDR,
+  NFQA_PRIORITY,
+  NFQA_SECCTX,
+  NFQA_SKB_CSUM_NOTVERIFIED,
   NFQA_SKB_CSUMNOTREADY,
   NFQA_SKB_GSO,
-  NFQA_SKB_INFO,
+  NFQA_UID,
+  NFQA_VLAN,
 } from "./abi.js";
 import { PacketDecidedError } from "./errors.js";
+import {
+  hasInfo,
+  readBytes,
+  readFamily,
+  readHardwareAddress,
+  readHook,
+  readTimestamp,
+  readUint32,
+} from "./packet/attribute-reading.js";
+import { Conntrack } from "./packet/conntrack.js";
+import { type ConntrackInfo, conntrackInfoOf } from "./packet/conntrack-names.js";
+import type { PacketLayout } from "./packet/layout.js";
+import type { Family, Hook, PacketAttributes } from "./packet/packet-attributes.js";
+import { decodeVlan, type Vlan } from "./packet/vlan.js";
 
-/** The protocol family of the rule that queued a packet. */
-export type Family = "ip" | "ip6" | "bridge" | "arp" | "netdev" | "unknown";
-/** The place on its way where a packet was queued. */
-export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "unknown";
 /** What becomes of a packet. */
 export type Verdict = "accept" | "drop";
 
@@ -34,64 +52,19 @@ export interface PacketQueue {
   hold(packet: Packet): void;
 }
 
-const FAMILIES: ReadonlyMap<number, Family> = new Map([
-  [2, "ip"],
-  [3, "arp"],
-  [5, "netdev"],
-  [7, "bridge"],
-  [10, "ip6"],
-]);
-const HOOKS: readonly Hook[] = ["prerouting", "input", "forward", "output", "postrouting"];
-
-/** Where the parts of a packet message lie, filled by one pass over its attributes and read at once. */
-export class PacketLayout {
-  header = 0;
-  mark = 0;
-  payload = 0;
-  payloadLength = 0;
-
-  /** Notes the offsets in a message of type NFQNL_MSG_PACKET. False where an attribute leaves the message, or there is no header. */
-  read(message: Message): boolean {
-    const { view, end } = message;
-    this.header = 0;
-    this.mark = 0;
-    this.payload = end;
-    this.payloadLength = 0;
-    let at = message.payloadOffset + NFGENMSG_LENGTH;
-    // The last attribute is the payload and may lack its padding.
-    while (at + 4 <= end) {
-      const length = view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
-      if (length < 4 || at + length > end) return false;
-      switch (view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN)) {
-        case NFQA_PACKET_HDR:
-          if (length >= 4 + 7) this.header = at + 4;
-          break;
-        case NFQA_MARK:
-          if (length >= 4 + 4) this.mark = at + 4;
-          break;
-        case NFQA_PAYLOAD:
-          this.payload = at + 4;
-          this.payloadLength = length - 4;
-          break;
-      }
-      at += (length + 3) & ~3;
-    }
-    return this.header !== 0;
-  }
-}
-
 /**
  * One queued packet, read in place in its ring frame. It is a fresh object for every packet, valid until its verdict: from then on
- * every use throws PacketDecidedError. Numbers are in host order here; `read...` methods read the packet's own bytes, network order.
+ * every use throws PacketDecidedError. Its attributes are described at PacketAttributes; `read...` methods read the packet's own bytes, network order.
  *
  * A packet gets exactly one verdict. Left undecided when a synchronous handler returns, when its promise settles, or when the next
  * packet is pulled from an iterator, it gets the queue's default verdict, unless `hold()` was called.
  */
-export class Packet {
+export class Packet implements PacketAttributes {
   /** Number of the packet within its queue: counts from 1, 32 bits, wraps. */
   readonly id: number;
   readonly #queue: PacketQueue;
   readonly #message: Message;
+  readonly #present: number;
   readonly #header: number;
   readonly #mark: number;
   readonly #payload: number;
@@ -104,6 +77,7 @@ export class Packet {
   constructor(queue: PacketQueue, message: Message, layout: PacketLayout) {
     this.#queue = queue;
     this.#message = message;
+    this.#present = layout.present;
     this.#header = layout.header;
     this.#mark = layout.mark;
     this.#payload = layout.payload;
@@ -121,57 +95,113 @@ export class Packet {
     return this.#kept;
   }
 
-  /** Family of the rule that queued it. */
   get family(): Family {
-    const message = this.#readable();
-    return FAMILIES.get(message.view.getUint8(message.payloadOffset)) ?? "unknown";
+    return readFamily(this.#readable());
   }
 
   get hook(): Hook {
-    return HOOKS[this.#readable().view.getUint8(this.#header + 6)] ?? "unknown";
+    return readHook(this.#readable(), this.#header);
   }
 
-  /** Ether type of the packet, such as 0x0800 for IPv4. */
   get etherType(): number {
     return this.#readable().view.getUint16(this.#header + 4);
   }
 
-  /** The packet's mark (skb->mark), 0 where it has none. */
   get mark(): number {
     const { view } = this.#readable();
     return this.#mark === 0 ? 0 : view.getUint32(this.#mark);
   }
 
-  /** Index of the interface it came in by; 0 for none. */
+  get priority(): number {
+    return readUint32(this.#readable(), this.#present, NFQA_PRIORITY) ?? 0;
+  }
+
   get inputInterface(): number {
-    return this.#attributeUint32(NFQA_IFINDEX_INDEV);
+    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_INDEV) ?? 0;
   }
 
-  /** Index of the interface it leaves by; 0 for none. */
   get outputInterface(): number {
-    return this.#attributeUint32(NFQA_IFINDEX_OUTDEV);
+    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_OUTDEV) ?? 0;
   }
 
-  /** Bytes of the packet that are here, its network header first. */
+  get physicalInputInterface(): number {
+    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_PHYSINDEV) ?? 0;
+  }
+
+  get physicalOutputInterface(): number {
+    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_PHYSOUTDEV) ?? 0;
+  }
+
+  get hardwareAddress(): string | undefined {
+    return readHardwareAddress(this.#readable(), this.#present);
+  }
+
+  get timestamp(): bigint | undefined {
+    return readTimestamp(this.#readable(), this.#present);
+  }
+
   get length(): number {
     this.#readable();
     return this.#payloadLength;
   }
 
-  /** Bytes of the whole packet: more than `length` where the copy range or the attribute's limit of 65,531 cut it. */
   get originalLength(): number {
-    this.#readable();
-    return this.#attributeUint32(NFQA_CAP_LEN) || this.#payloadLength;
+    return readUint32(this.#readable(), this.#present, NFQA_CAP_LEN) ?? this.#payloadLength;
   }
 
-  /** True for a packet that segmentation offload keeps in one piece; it may be larger than the MTU. */
+  get truncated(): boolean {
+    return this.originalLength > this.#payloadLength;
+  }
+
   get gso(): boolean {
-    return (this.#attributeUint32(NFQA_SKB_INFO) & NFQA_SKB_GSO) !== 0;
+    return hasInfo(this.#readable(), this.#present, NFQA_SKB_GSO);
   }
 
-  /** False where the transport checksum is not filled in yet, which is normal for local traffic and no fault. */
   get checksumReady(): boolean {
-    return (this.#attributeUint32(NFQA_SKB_INFO) & NFQA_SKB_CSUMNOTREADY) === 0;
+    return !hasInfo(this.#readable(), this.#present, NFQA_SKB_CSUMNOTREADY);
+  }
+
+  get checksumVerified(): boolean {
+    return !hasInfo(this.#readable(), this.#present, NFQA_SKB_CSUM_NOTVERIFIED);
+  }
+
+  get uid(): number | undefined {
+    return readUint32(this.#readable(), this.#present, NFQA_UID);
+  }
+
+  get gid(): number | undefined {
+    return readUint32(this.#readable(), this.#present, NFQA_GID);
+  }
+
+  get cgroupClassId(): number {
+    return readUint32(this.#readable(), this.#present, NFQA_CGROUP_CLASSID) ?? 0;
+  }
+
+  get vlan(): Vlan | undefined {
+    const bytes = readBytes(this.#readable(), this.#present, NFQA_VLAN);
+    return bytes === undefined ? undefined : decodeVlan(bytes);
+  }
+
+  get layer2Header(): Uint8Array | undefined {
+    return readBytes(this.#readable(), this.#present, NFQA_L2HDR);
+  }
+
+  get conntrackInfo(): ConntrackInfo | undefined {
+    const number = readUint32(this.#readable(), this.#present, NFQA_CT_INFO);
+    return number === undefined ? undefined : conntrackInfoOf(number);
+  }
+
+  get conntrack(): Conntrack | undefined {
+    const bytes = readBytes(this.#readable(), this.#present, NFQA_CT);
+    return bytes === undefined ? undefined : new Conntrack(bytes);
+  }
+
+  get expectation(): Uint8Array | undefined {
+    return readBytes(this.#readable(), this.#present, NFQA_EXP);
+  }
+
+  get securityContext(): Uint8Array | undefined {
+    return readBytes(this.#readable(), this.#present, NFQA_SECCTX);
   }
 
   /**
@@ -251,13 +281,5 @@ export class Packet {
       );
     }
     return this.#payload + offset;
-  }
-
-  #attributeUint32(type: number): number {
-    const attributes = this.#readable().attributes(NFGENMSG_LENGTH);
-    while (attributes.next()) {
-      if (attributes.type === type) return attributes.uint32Network();
-    }
-    return 0;
   }
 }

@@ -13,7 +13,8 @@ import {
 import { MESSAGE_PACKET, MESSAGE_VERDICT, NF_ACCEPT, NF_DROP, NFQA_MARK, NFQA_VERDICT_HDR } from "./abi.js";
 import { bindQueue, unbindRequests, writeQueueHeader } from "./configuration.js";
 import { QueueClosedError } from "./errors.js";
-import { Packet, PacketLayout } from "./packet.js";
+import { PacketLayout } from "./packet/layout.js";
+import { Packet } from "./packet.js";
 import {
   configurationOf,
   type PacketHandler,
