@@ -58,12 +58,12 @@ export class DatagramView extends Layout {
 
   /** 32 bits of the source address as a number: the whole of IPv4's; of IPv6's the words 0 to 3, most significant first. */
   sourceWord(word = 0): number | undefined {
-    return this.#addressWord(12, 8, word);
+    return addressWord(this, 12, 8, word);
   }
 
   /** 32 bits of the destination address as a number: the whole of IPv4's; of IPv6's the words 0 to 3, most significant first. */
   destinationWord(word = 0): number | undefined {
-    return this.#addressWord(16, 24, word);
+    return addressWord(this, 16, 24, word);
   }
 
   /** Hops that are left: time to live in IPv4. */
@@ -75,13 +75,13 @@ export class DatagramView extends Layout {
 
   /** Differentiated services code point, 6 bits (RFC 2474). */
   get dscp(): number | undefined {
-    const trafficClass = this.#trafficClass();
+    const trafficClass = trafficClassOf(this);
     return trafficClass === undefined ? undefined : trafficClass >> 2;
   }
 
   /** Explicit congestion notification, 2 bits (RFC 3168): 3 is congestion experienced. */
   get ecn(): number | undefined {
-    const trafficClass = this.#trafficClass();
+    const trafficClass = trafficClassOf(this);
     return trafficClass === undefined ? undefined : trafficClass & 3;
   }
 
@@ -140,7 +140,7 @@ export class DatagramView extends Layout {
 
   /** The headers between IP header and transport, in order, up to the first that does not fit. In IPv4, authentication alone. */
   get extensionHeaders(): Iterable<ExtensionHeader> {
-    return this.#extensionHeaders();
+    return extensionHeadersOf(this);
   }
 
   /** Source port of TCP or UDP, without making a view of that header. */
@@ -182,12 +182,12 @@ export class DatagramView extends Layout {
 
   /** The ICMP header of an IPv4 packet; undefined in other packets, later fragments, and where it cannot be read. */
   get icmp(): IcmpHeader | undefined {
-    return this.#icmp(IPPROTO_ICMP);
+    return DatagramView.#icmp(this, IPPROTO_ICMP);
   }
 
   /** The ICMPv6 header of an IPv6 packet; undefined in other packets, later fragments, and where it cannot be read. */
   get icmpv6(): IcmpHeader | undefined {
-    return this.#icmp(IPPROTO_ICMPV6);
+    return DatagramView.#icmp(this, IPPROTO_ICMPV6);
   }
 
   /** What the packet carries from `payloadOffset` on, as borrowed as the packet; undefined where its headers cannot be read. */
@@ -196,43 +196,48 @@ export class DatagramView extends Layout {
     return offset === 0 ? undefined : this.raw.subarray(offset, offset + this.payloadLength);
   }
 
-  #addressWord(offset4: number, offset6: number, word: number): number | undefined {
-    if (!Number.isInteger(word) || word < 0) return undefined;
-    const { version } = this;
-    if (version === 4) return word === 0 ? uint32(this.raw, offset4) : undefined;
-    return version === 6 && word < 4 ? uint32(this.raw, offset6 + word * 4) : undefined;
+  static #icmp(datagram: DatagramView, protocol: number): IcmpHeader | undefined {
+    if (datagram.transportLayer !== protocol) return undefined;
+    if (!(datagram.#header instanceof IcmpHeader)) datagram.#header = new IcmpHeader(datagram);
+    return datagram.#header;
   }
+}
 
-  #trafficClass(): number | undefined {
-    switch (this.version) {
-      case 4:
-        return uint8(this.raw, 1);
-      case 6:
-        return (uint16(this.raw, 0) >> 4) & 0xff;
-    }
-    return undefined;
+function addressWord(
+  datagram: DatagramView,
+  offset4: number,
+  offset6: number,
+  word: number,
+): number | undefined {
+  if (!Number.isInteger(word) || word < 0) return undefined;
+  const { version } = datagram;
+  if (version === 4) return word === 0 ? uint32(datagram.raw, offset4) : undefined;
+  return version === 6 && word < 4 ? uint32(datagram.raw, offset6 + word * 4) : undefined;
+}
+
+function trafficClassOf(datagram: DatagramView): number | undefined {
+  switch (datagram.version) {
+    case 4:
+      return uint8(datagram.raw, 1);
+    case 6:
+      return (uint16(datagram.raw, 0) >> 4) & 0xff;
   }
+  return undefined;
+}
 
-  #icmp(protocol: number): IcmpHeader | undefined {
-    if (this.transportLayer !== protocol) return undefined;
-    if (!(this.#header instanceof IcmpHeader)) this.#header = new IcmpHeader(this);
-    return this.#header;
-  }
-
-  *#extensionHeaders(): Generator<ExtensionHeader, void> {
-    const { version, raw } = this;
-    if (version === undefined || (version === 4 && this.fragmentOffset > 0)) return;
-    let protocol = uint8(raw, version === 4 ? 9 : 6);
-    let at = this.headerLength ?? 0;
-    // Where a later fragment's content begins, or the chain breaks, the layout has an end of it.
-    const end = this.transportOffset || this.length;
-    for (;;) {
-      const length = extensionHeaderLength(version, protocol, raw, at, end);
-      if (length <= 0) return;
-      yield { protocol, offset: at, bytes: raw.subarray(at, at + length) };
-      if (protocol === IPPROTO_FRAGMENT && (uint16(raw, at + 2) & 0xfff8) !== 0) return;
-      protocol = uint8(raw, at);
-      at += length;
-    }
+function* extensionHeadersOf(datagram: DatagramView): Generator<ExtensionHeader, void> {
+  const { version, raw } = datagram;
+  if (version === undefined || (version === 4 && datagram.fragmentOffset > 0)) return;
+  let protocol = uint8(raw, version === 4 ? 9 : 6);
+  let at = datagram.headerLength ?? 0;
+  // Where a later fragment's content begins, or the chain breaks, the layout has an end of it.
+  const end = datagram.transportOffset || datagram.length;
+  for (;;) {
+    const length = extensionHeaderLength(version, protocol, raw, at, end);
+    if (length <= 0) return;
+    yield { protocol, offset: at, bytes: raw.subarray(at, at + length) };
+    if (protocol === IPPROTO_FRAGMENT && (uint16(raw, at + 2) & 0xfff8) !== 0) return;
+    protocol = uint8(raw, at);
+    at += length;
   }
 }

@@ -66,67 +66,67 @@ export class Layout {
 
   /** 4 or 6; undefined where no IP header can be read, and with it everything else. */
   get version(): 4 | 6 | undefined {
-    const version = this.#read();
+    const version = Layout.#read(this);
     return version === 4 || version === 6 ? version : undefined;
   }
 
   /** The first header that could not be read, whether the packet is broken or was cut there; undefined where all could. */
   get malformed(): Malformed | undefined {
-    this.#read();
+    Layout.#read(this);
     return this.#malformed;
   }
 
   /** Bytes of the packet by its own account, as far as they are here. What follows them is padding and never read. */
   get length(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#end;
   }
 
   /** True where the packet says that it is longer than what is here: the queue's copy range cut it. */
   get truncated(): boolean {
-    this.#read();
+    Layout.#read(this);
     return (this.#flags & TRUNCATED) !== 0;
   }
 
   /** True where the length field is 0, as in packets beyond 65,535 bytes (BIG TCP, jumbograms): all that is here is read. */
   get lengthAbsent(): boolean {
-    this.#read();
+    Layout.#read(this);
     return (this.#flags & LENGTH_ABSENT) !== 0;
   }
 
   /** The IP protocol behind all extension headers, such as 6 for TCP; undefined where these cannot be read. */
   get protocol(): number | undefined {
-    this.#read();
+    Layout.#read(this);
     return this.#protocol < 0 ? undefined : this.#protocol;
   }
 
   /** True for a part of a fragmented packet. */
   get fragment(): boolean {
-    this.#read();
+    Layout.#read(this);
     return (this.#flags & (MORE_FRAGMENTS | LATER_FRAGMENT)) !== 0;
   }
 
   /** True where more fragments follow this one. */
   get moreFragments(): boolean {
-    this.#read();
+    Layout.#read(this);
     return (this.#flags & MORE_FRAGMENTS) !== 0;
   }
 
   /** Bytes from the start of the packet to the fragment header of IPv6; 0 where it has none. */
   get fragmentHeaderOffset(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#fragmentHeader;
   }
 
   /** Bytes from the start of the packet to what the IP header and its extensions carry; 0 where they cannot be read. */
   get transportOffset(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#transport;
   }
 
   /** IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6 where that header is here and can be read, else 0. */
   get transportLayer(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#layer;
   }
 
@@ -135,13 +135,13 @@ export class Layout {
    * fragments behind the IP headers. 0 where those cannot be read.
    */
   get payloadOffset(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#payload;
   }
 
   /** Bytes of the payload that are here. */
   get payloadLength(): number {
-    this.#read();
+    Layout.#read(this);
     return this.#payloadEnd - this.#payload;
   }
 
@@ -149,16 +149,6 @@ export class Layout {
   protected reread(raw: Uint8Array): void {
     this.#raw = raw;
     this.#version = UNREAD;
-  }
-
-  #read(): number {
-    return this.#version === UNREAD ? this.#readNetwork() : this.#version;
-  }
-
-  #readNetwork(): number {
-    const raw = this.#raw;
-    this.#version = NONE;
-    this.#end = raw.length;
     this.#protocol = UNREAD;
     this.#transport = NONE;
     this.#layer = NONE;
@@ -167,117 +157,128 @@ export class Layout {
     this.#fragmentHeader = NONE;
     this.#flags = NONE;
     this.#malformed = undefined;
-    const version = uint8(raw, 0) >> 4;
-    if (version === 4) this.#readIpv4(raw);
-    else if (version === 6) this.#readIpv6(raw);
-    else this.#malformed = "version";
-    return this.#version;
   }
 
-  #readIpv4(raw: Uint8Array): void {
+  // Private methods would be marked in every object when it is made; static ones cost nothing.
+  static #read(layout: Layout): number {
+    return layout.#version === UNREAD ? Layout.#readNetwork(layout) : layout.#version;
+  }
+
+  static #readNetwork(layout: Layout): number {
+    const raw = layout.#raw;
+    layout.#version = NONE;
+    layout.#end = raw.length;
+    const version = uint8(raw, 0) >> 4;
+    if (version === 4) Layout.#readIpv4(layout, raw);
+    else if (version === 6) Layout.#readIpv6(layout, raw);
+    else layout.#malformed = "version";
+    return layout.#version;
+  }
+
+  static #readIpv4(layout: Layout, raw: Uint8Array): void {
     const headerLength = (uint8(raw, 0) & 0xf) * 4;
     if (headerLength < IPV4_HEADER_LENGTH || headerLength > raw.length) {
-      this.#malformed = "network-header";
+      layout.#malformed = "network-header";
       return;
     }
-    this.#version = 4;
+    layout.#version = 4;
     const totalLength = uint16(raw, 2);
-    if (totalLength === 0) this.#flags = LENGTH_ABSENT;
+    if (totalLength === 0) layout.#flags = LENGTH_ABSENT;
     else if (totalLength < headerLength) {
-      this.#end = headerLength;
-      this.#malformed = "total-length";
+      layout.#end = headerLength;
+      layout.#malformed = "total-length";
       return;
-    } else this.#bound(totalLength);
+    } else Layout.#bound(layout, totalLength);
     const fragment = uint16(raw, 6);
-    if ((fragment & 0x2000) !== 0) this.#flags |= MORE_FRAGMENTS;
-    if ((fragment & 0x1fff) !== 0) this.#flags |= LATER_FRAGMENT;
-    this.#readExtensions(uint8(raw, 9), headerLength);
+    if ((fragment & 0x2000) !== 0) layout.#flags |= MORE_FRAGMENTS;
+    if ((fragment & 0x1fff) !== 0) layout.#flags |= LATER_FRAGMENT;
+    Layout.#readExtensions(layout, uint8(raw, 9), headerLength);
   }
 
-  #readIpv6(raw: Uint8Array): void {
+  static #readIpv6(layout: Layout, raw: Uint8Array): void {
     if (raw.length < IPV6_HEADER_LENGTH) {
-      this.#malformed = "network-header";
+      layout.#malformed = "network-header";
       return;
     }
-    this.#version = 6;
+    layout.#version = 6;
     const length = uint16(raw, 4);
     const nextHeader = uint8(raw, 6);
     // A length of 0 is that of a packet without content, or of one too large for the field.
     if (length === 0 && nextHeader !== IPPROTO_NONE && raw.length > IPV6_HEADER_LENGTH) {
-      this.#flags = LENGTH_ABSENT;
-    } else this.#bound(IPV6_HEADER_LENGTH + length);
-    this.#readExtensions(nextHeader, IPV6_HEADER_LENGTH);
+      layout.#flags = LENGTH_ABSENT;
+    } else Layout.#bound(layout, IPV6_HEADER_LENGTH + length);
+    Layout.#readExtensions(layout, nextHeader, IPV6_HEADER_LENGTH);
   }
 
-  #bound(length: number): void {
-    if (length > this.#raw.length) this.#flags |= TRUNCATED;
-    else this.#end = length;
+  static #bound(layout: Layout, length: number): void {
+    if (length > layout.#raw.length) layout.#flags |= TRUNCATED;
+    else layout.#end = length;
   }
 
-  #readExtensions(first: number, from: number): void {
+  static #readExtensions(layout: Layout, first: number, from: number): void {
     let protocol = first;
     let at = from;
-    for (let headers = 0; (this.#flags & LATER_FRAGMENT) === 0; headers++) {
-      const length = extensionHeaderLength(this.#version, protocol, this.#raw, at, this.#end);
+    for (let headers = 0; (layout.#flags & LATER_FRAGMENT) === 0; headers++) {
+      const length = extensionHeaderLength(layout.#version, protocol, layout.#raw, at, layout.#end);
       if (length === NO_EXTENSION_HEADER) break;
       if (length === EXTENSION_HEADER_OUTSIDE || headers === MOST_EXTENSION_HEADERS) {
-        this.#malformed = "extension-header";
+        layout.#malformed = "extension-header";
         return;
       }
-      if (protocol === IPPROTO_FRAGMENT) this.#readFragment(at);
-      protocol = uint8(this.#raw, at);
+      if (protocol === IPPROTO_FRAGMENT) Layout.#readFragment(layout, at);
+      protocol = uint8(layout.#raw, at);
       at += length;
     }
-    this.#protocol = protocol;
-    this.#transport = at;
-    this.#readTransport(protocol, at);
+    layout.#protocol = protocol;
+    layout.#transport = at;
+    Layout.#readTransport(layout, protocol, at);
   }
 
-  #readFragment(at: number): void {
-    this.#fragmentHeader = at;
-    const fragment = uint16(this.#raw, at + 2);
-    if ((fragment & 1) !== 0) this.#flags |= MORE_FRAGMENTS;
-    if ((fragment & 0xfff8) !== 0) this.#flags |= LATER_FRAGMENT;
+  static #readFragment(layout: Layout, at: number): void {
+    layout.#fragmentHeader = at;
+    const fragment = uint16(layout.#raw, at + 2);
+    if ((fragment & 1) !== 0) layout.#flags |= MORE_FRAGMENTS;
+    if ((fragment & 0xfff8) !== 0) layout.#flags |= LATER_FRAGMENT;
   }
 
-  #readTransport(protocol: number, at: number): void {
+  static #readTransport(layout: Layout, protocol: number, at: number): void {
     let payload = at;
-    let end = this.#end;
-    if ((this.#flags & LATER_FRAGMENT) === 0) {
-      if (protocol === IPPROTO_TCP) payload = this.#tcpPayload(at);
+    let end = layout.#end;
+    if ((layout.#flags & LATER_FRAGMENT) === 0) {
+      if (protocol === IPPROTO_TCP) payload = Layout.#tcpPayload(layout, at);
       else if (protocol === IPPROTO_UDP) {
         payload = at + UDP_HEADER_LENGTH;
-        if (payload <= end) end = this.#udpEnd(at);
-      } else if (protocol === (this.#version === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+        if (payload <= end) end = Layout.#udpEnd(layout, at);
+      } else if (protocol === (layout.#version === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
         payload = at + ICMP_HEADER_LENGTH;
       }
       if (end === NONE || payload > end) {
-        this.#malformed = end === NONE ? "udp-length" : "transport-header";
+        layout.#malformed = end === NONE ? "udp-length" : "transport-header";
         return;
       }
-      if (payload > at) this.#layer = protocol;
+      if (payload > at) layout.#layer = protocol;
     }
-    this.#payload = payload;
-    this.#payloadEnd = end;
+    layout.#payload = payload;
+    layout.#payloadEnd = end;
   }
 
   /** Where TCP's data begins; beyond the end where the header cannot be read. */
-  #tcpPayload(at: number): number {
-    const end = this.#end;
+  static #tcpPayload(layout: Layout, at: number): number {
+    const end = layout.#end;
     if (at + TCP_HEADER_LENGTH > end) return end + 1;
-    const headerLength = (uint8(this.#raw, at + 12) >> 4) * 4;
+    const headerLength = (uint8(layout.#raw, at + 12) >> 4) * 4;
     if (headerLength < TCP_HEADER_LENGTH) return end + 1;
     // A packet cut within its options still has ports and flags.
-    if ((this.#flags & TRUNCATED) !== 0) return Math.min(at + headerLength, end);
+    if ((layout.#flags & TRUNCATED) !== 0) return Math.min(at + headerLength, end);
     return at + headerLength;
   }
 
   /** Where UDP's data ends, or NONE for an impossible length. */
-  #udpEnd(at: number): number {
-    const length = uint16(this.#raw, at + 4);
-    if (length === 0 && (this.#flags & LENGTH_ABSENT) !== 0) return this.#end;
+  static #udpEnd(layout: Layout, at: number): number {
+    const length = uint16(layout.#raw, at + 4);
+    if (length === 0 && (layout.#flags & LENGTH_ABSENT) !== 0) return layout.#end;
     if (length < UDP_HEADER_LENGTH) return NONE;
-    if (at + length <= this.#end) return at + length;
-    return (this.#flags & (TRUNCATED | MORE_FRAGMENTS | LENGTH_ABSENT)) !== 0 ? this.#end : NONE;
+    if (at + length <= layout.#end) return at + length;
+    return (layout.#flags & (TRUNCATED | MORE_FRAGMENTS | LENGTH_ABSENT)) !== 0 ? layout.#end : NONE;
   }
 }

@@ -1,4 +1,5 @@
-import { DatagramView } from "./datagram-view.js";
+import { inet } from "./datagram.js";
+import type { DatagramView } from "./datagram-view.js";
 import { foldSum, onesComplementSum } from "./internet-checksum.js";
 import { IPPROTO_TCP, IPPROTO_UDP } from "./protocols.js";
 import { pseudoHeaderSum, segmentSum, transportChecksum } from "./transport-checksum.js";
@@ -26,7 +27,7 @@ export interface VerifyOptions {
 
 /** Says which checksums of a packet are right. Never throws on any bytes. */
 export function verifyChecksums(payload: Uint8Array, options: VerifyOptions = {}): Checksums {
-  const datagram = new DatagramView(payload);
+  const datagram = inet(payload);
   return {
     network: networkState(datagram),
     transport: transportState(datagram, options.checksumReady === false),
