@@ -168,11 +168,12 @@ describe("a rewrite", () => {
   });
 
   test("splices a payload, also with a part of itself", () => {
-    const result = edited(packetOf(4, tcp({ payload: bytes(1, 2, 3, 4) })), ({ tcp }) => {
-      tcp?.splice(1, 2, tcp.payload);
-      tcp?.splice(0, 1);
+    const result = edited(packetOf(4, tcp({ payload: bytes(1, 2, 3, 4, 5) })), ({ tcp }) => {
+      // What moves out of the way lands on what is inserted.
+      tcp?.splice(0, 1, tcp.payload.subarray(3));
+      tcp?.splice(4, 1);
     });
-    expect(inet(result).tcp?.payload).toEqual(bytes(1, 2, 3, 4, 4));
+    expect(inet(result).tcp?.payload).toEqual(bytes(4, 5, 2, 3, 5));
     expect(faultsOf(result)).toEqual([]);
   });
 

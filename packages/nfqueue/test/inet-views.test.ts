@@ -117,6 +117,8 @@ describe("a view", () => {
     const error = inet(packetOf(4, { kind: "icmp", type: 3, code: 3, rest: 0, payload: about }));
     expect(error.icmp).toMatchObject({ type: 3, code: 3, error: true });
     expect(error.embedded).toMatchObject({ sourcePort: 1000, destinationPort: 2000, truncated: true });
+    const tooBig = inet(packetOf(6, { kind: "icmp", type: 2, code: 0, rest: 1280, payload: about }));
+    expect([tooBig.icmpv6?.rest, tooBig.embedded?.sourcePort]).toEqual([1280, 1000]);
     const echo = inet(packetOf(6, { kind: "icmp", type: 128, code: 0, rest: 0x0007_0009, payload: about }));
     expect(echo.icmpv6).toMatchObject({ type: 128, identifier: 7, sequence: 9, error: false });
     expect([echo.embedded, echo.icmp]).toEqual([undefined, undefined]);
@@ -161,6 +163,9 @@ describe("fragments", () => {
     expect(inet(packet)).toMatchObject({ fragment: true, moreFragments: true, sourcePort: 5353 });
     packet.set([0x00, 3], 6);
     const later = inet(packet);
+    expect(later.protocol).toBe(17);
+    packet[9] = 51;
+    expect([...inet(packet).extensionHeaders]).toEqual([]);
     expect(later).toMatchObject({ fragment: true, moreFragments: false, fragmentOffset: 24, protocol: 17 });
     expect([later.udp, later.sourcePort, later.payloadOffset]).toEqual([undefined, undefined, 20]);
   });

@@ -4,7 +4,6 @@ import { IcmpHeader } from "./icmp-header.js";
 import { Layout } from "./layout.js";
 import { uint8, uint16, uint32 } from "./network-order.js";
 import {
-  IPPROTO_FRAGMENT,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
@@ -227,16 +226,15 @@ function trafficClassOf(datagram: DatagramView): number | undefined {
 
 function* extensionHeadersOf(datagram: DatagramView): Generator<ExtensionHeader, void> {
   const { version, raw } = datagram;
-  if (version === undefined || (version === 4 && datagram.fragmentOffset > 0)) return;
+  if (version === undefined) return;
   let protocol = uint8(raw, version === 4 ? 9 : 6);
   let at = datagram.headerLength ?? 0;
-  // Where a later fragment's content begins, or the chain breaks, the layout has an end of it.
+  // The layout knows where the chain ends: for later fragments too, whose content may look like one more header.
   const end = datagram.transportOffset || datagram.length;
   for (;;) {
     const length = extensionHeaderLength(version, protocol, raw, at, end);
     if (length <= 0) return;
     yield { protocol, offset: at, bytes: raw.subarray(at, at + length) };
-    if (protocol === IPPROTO_FRAGMENT && (uint16(raw, at + 2) & 0xfff8) !== 0) return;
     protocol = uint8(raw, at);
     at += length;
   }

@@ -8,9 +8,9 @@ import { uint8, uint16 } from "./network-order.js";
 import {
   ICMP_HEADER_LENGTH,
   IPPROTO_FRAGMENT,
+  IPPROTO_HOPOPTS,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
-  IPPROTO_NONE,
   IPPROTO_TCP,
   IPPROTO_UDP,
   IPV4_HEADER_LENGTH,
@@ -203,8 +203,10 @@ export class Layout {
     layout.#version = 6;
     const length = uint16(raw, 4);
     const nextHeader = uint8(raw, 6);
-    // A length of 0 is that of a packet without content, or of one too large for the field.
-    if (length === 0 && nextHeader !== IPPROTO_NONE && raw.length > IPV6_HEADER_LENGTH) {
+    // A length of 0 says that there is nothing, which these cannot be: then the packet is too large for the field.
+    const needsContent =
+      nextHeader === IPPROTO_TCP || nextHeader === IPPROTO_UDP || nextHeader === IPPROTO_HOPOPTS;
+    if (length === 0 && needsContent && raw.length > IPV6_HEADER_LENGTH) {
       layout.#flags = LENGTH_ABSENT;
     } else Layout.#bound(layout, IPV6_HEADER_LENGTH + length);
     Layout.#readExtensions(layout, nextHeader, IPV6_HEADER_LENGTH);
