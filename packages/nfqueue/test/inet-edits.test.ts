@@ -317,7 +317,13 @@ describe("what is refused", () => {
         expect(codeOf(() => Object.assign(edit, { sourcePort: 1 }))).toBe("ERR_FRAGMENT");
       } else expect(codeOf(() => Object.assign(edit, { sourcePort: 1 }))).toBe("ERR_FIELD_ABSENT");
       edit.hopLimit = 5;
+      if (edit.version === 4) edit.dontFragment = false;
       const result = edit.bytes();
+      expect(inet(result)).toMatchObject({
+        hopLimit: 5,
+        moreFragments: inet(fragment).moreFragments,
+        fragmentOffset: inet(fragment).fragmentOffset,
+      });
       const headerLength = edit.version === 4 ? 20 : 40;
       expect(result.subarray(headerLength)).toEqual(fragment.subarray(headerLength));
       if (edit.version === 4) expect(verifyChecksums(result).network).toBe("right");

@@ -72,61 +72,61 @@ export class Layout {
 
   /** The first header that could not be read, whether the packet is broken or was cut there; undefined where all could. */
   get malformed(): Malformed | undefined {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#malformed;
   }
 
   /** Bytes of the packet by its own account, as far as they are here. What follows them is padding and never read. */
   get length(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#end;
   }
 
   /** True where the packet says that it is longer than what is here: the queue's copy range cut it. */
   get truncated(): boolean {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return (this.#flags & TRUNCATED) !== 0;
   }
 
   /** True where the length field is 0, as in packets beyond 65,535 bytes (BIG TCP, jumbograms): all that is here is read. */
   get lengthAbsent(): boolean {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return (this.#flags & LENGTH_ABSENT) !== 0;
   }
 
   /** The IP protocol behind all extension headers, such as 6 for TCP; undefined where these cannot be read. */
   get protocol(): number | undefined {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#protocol < 0 ? undefined : this.#protocol;
   }
 
   /** True for a part of a fragmented packet. */
   get fragment(): boolean {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return (this.#flags & (MORE_FRAGMENTS | LATER_FRAGMENT)) !== 0;
   }
 
   /** True where more fragments follow this one. */
   get moreFragments(): boolean {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return (this.#flags & MORE_FRAGMENTS) !== 0;
   }
 
   /** Bytes from the start of the packet to the fragment header of IPv6; 0 where it has none. */
   get fragmentHeaderOffset(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#fragmentHeader;
   }
 
   /** Bytes from the start of the packet to what the IP header and its extensions carry; 0 where they cannot be read. */
   get transportOffset(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#transport;
   }
 
   /** IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6 where that header is here and can be read, else 0. */
   get transportLayer(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#layer;
   }
 
@@ -135,13 +135,13 @@ export class Layout {
    * fragments behind the IP headers. 0 where those cannot be read.
    */
   get payloadOffset(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#payload;
   }
 
   /** Bytes of the payload that are here. */
   get payloadLength(): number {
-    Layout.#read(this);
+    if (this.#version === UNREAD) Layout.#readNetwork(this);
     return this.#payloadEnd - this.#payload;
   }
 
