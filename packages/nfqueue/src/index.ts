@@ -6,9 +6,21 @@ export {
   QueueUnsupportedError,
   RuleError,
 } from "./errors.js";
+export { type ListedRule, listRules, type RuleListOptions, removeLeftovers } from "./list-rules.js";
 export type { Family, Hook, Packet, Verdict, VerdictOptions } from "./packet.js";
 export { NfQueue } from "./queue.js";
 export type { PacketHandler, QueueEvents, QueueOptions, QueueStatistics } from "./queue-options.js";
 export { QueueRules, type QueueRulesOptions, type Rule } from "./rule.js";
 export type { QueueStatement } from "./rules/expressions.js";
-export type { Match } from "./rules/match.js";
+export type {
+  AddressMatch,
+  ConntrackState,
+  MarkMatch,
+  Match,
+  MatchFamily,
+  MatchHook,
+  MatchParts,
+  PortMatch,
+  ProtocolName,
+} from "./rules/match.js";
+export type { RuleCounters } from "./rules/rule-table.js";
