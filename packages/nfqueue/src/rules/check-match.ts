@@ -137,6 +137,9 @@ function checkQueues(match: Match, queue: number): readonly [first: number, last
     );
   }
   const [first, last] = queues;
+  // The kernel takes their number in 16 bits.
+  if (last - first === 65_535)
+    throw new RuleError("queues [0, 65535]: 65,535 queues are the most in one rule");
   if (queue < first || queue > last) {
     throw new RuleError(`queues [${first}, ${last}]: queue ${queue}, whose rule this is, must be among them`);
   }
