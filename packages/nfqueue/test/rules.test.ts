@@ -35,6 +35,7 @@ const contains = (message: Message, text: string): boolean =>
 function kernelOf(age: Age): { kernel: FakeKernel; log: string[]; rules: () => number } {
   const log: string[] = [];
   let rules = 0;
+  // What is only tried goes with its table, in the same transaction.
   const kernel = new FakeKernel(({ message, fail }) => {
     const { type } = message;
     if (type < 0xa00) return;
@@ -54,8 +55,9 @@ function kernelOf(age: Age): { kernel: FakeKernel; log: string[]; rules: () => n
       const target = contains(message, "NFQUEUE");
       if (!target && !age.queueExpression) return refuse(ENOENT);
       if (target && family === INET && !age.targetInInet) return refuse(EINVAL);
-      rules++;
     }
+    if (contains(message, "-trial")) return;
+    if (type === NEWRULE) rules++;
     if (type === DELRULE) rules--;
     log.push(`${type.toString(16)} in ${family}`);
   });

@@ -119,10 +119,17 @@ export class ChainPool {
     };
   }
 
+  /** Notes the families whose tables have connections tracked from now on. */
+  commitConntrack(families: readonly number[]): void {
+    for (const family of families) {
+      this.#families.add(family);
+      this.#conntrack.add(family);
+    }
+  }
+
   /** Keeps what a transaction made. */
-  commit({ newTables, newConntrack, newPlaces, places }: RulesDraft): void {
+  commit({ newTables, newPlaces, places }: RulesDraft): void {
     for (const family of newTables) this.#families.add(family);
-    for (const family of newConntrack) this.#conntrack.add(family);
     this.#made += newPlaces.length;
     for (const place of places) {
       const index = this.#free.indexOf(place);

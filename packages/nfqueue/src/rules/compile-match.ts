@@ -45,7 +45,10 @@ export function compileMatch(match: CheckedMatch, tableFamily: number): Expressi
 }
 
 /** Where the packets of a fitting match go. */
-export function compileQueue(match: CheckedMatch, statement: QueueStatement): Expression {
+export function compileQueue(
+  match: Pick<CheckedMatch, "queues" | "bypass" | "fanout">,
+  statement: QueueStatement,
+): Expression {
   const [first, last] = match.queues;
   return {
     name: "queue",

@@ -29,12 +29,21 @@ import {
 } from "./abi.js";
 import { type AddChange, batch } from "./batch.js";
 import { type ChainPlace, ChainPool, CONNTRACK_CHAIN, type RulesDraft } from "./chain-pool.js";
+import { compileQueue } from "./compile-match.js";
 import type { CheckedMatch } from "./condition.js";
 import { BEST_DIALECT, type Dialect, explainRefusal, simplerDialect } from "./dialect.js";
 import { type Expression, type QueueStatement, writeExpression } from "./expressions.js";
 import { emptyLeftovers, removeTables } from "./leftovers.js";
 import { readRules, type TableRecord } from "./read-ruleset.js";
 import { tableName } from "./table-name.js";
+
+const NEW_COUNTER: Expression = { name: "counter", packets: 0, bytes: 0 };
+/** A queue that no packet comes to. */
+const ANY_PACKET: Pick<CheckedMatch, "queues" | "bypass" | "fanout"> = {
+  queues: [0, 0],
+  bypass: false,
+  fanout: false,
+};
 
 /** Where a table's socket is opened. */
 export interface RuleTableOptions {
@@ -95,38 +104,35 @@ export class RuleTable {
     return new RuleTable(await openRuleSocket({ namespace, transport }), ownerTable ?? true);
   }
 
-  /** Makes the rules of several matches, in one transaction with what they need. */
+  /**
+   * Makes the rules of several matches, in one transaction. It was tried before without anything that a hook hangs on: a transaction that the
+   * kernel refuses takes its hooks back, and with them drops what waits in any queue of the namespace.
+   */
   async add(matches: readonly CheckedMatch[]): Promise<InstalledRules> {
     const isFirst = this.#dialect === undefined;
-    let dialect = this.#dialect ?? { ...BEST_DIALECT, owner: this.#owner };
-    for (;;) {
-      const draft = this.#chains.draft(matches, dialect);
-      const refused = new Refusal();
-      try {
-        await this.#socket.request(batch((add) => this.#define(add, dialect, draft, refused)));
-        this.#chains.commit(draft);
-        this.#dialect = dialect;
-        if (isFirst && !dialect.owner) await this.#outliveCrashes();
-        const { table, statement } = { table: this.#name, statement: dialect.statement };
-        const isBridge = matches.some(({ family }) => family === "bridge");
-        return {
-          table,
-          crashSafe: dialect.owner,
-          statement: isBridge ? "queue expression" : statement,
-          chains: draft.places,
-          rules: matches.map((_, index) =>
-            draft.rules
-              .filter((rule) => rule.match === index)
-              .map(({ place, position }) => ({ chain: place, position })),
-          ),
-        };
-      } catch (error) {
-        const names = refused.names(error);
-        const simpler = isFirst && !draft.bridgeOnly ? simplerDialect(dialect, error, names) : undefined;
-        if (simpler === undefined) throw explainRefusal(error, dialect, names, draft.families);
-        dialect = simpler;
-      }
+    const dialect = this.#dialect ?? (await this.#findDialect());
+    const draft = this.#chains.draft(matches, dialect);
+    const refused = new Refusal();
+    try {
+      if (draft.newConntrack.length > 0) await this.#trackConnections(draft, dialect, refused);
+      await this.#try(dialect, draft.families, draft.rules, refused);
+      await this.#socket.request(batch((add) => this.#define(add, dialect, draft, refused)));
+    } catch (error) {
+      throw explainRefusal(error, dialect, refused.names(error), draft.families);
     }
+    this.#chains.commit(draft);
+    if (isFirst && !dialect.owner) await this.#adoptLeftovers();
+    return {
+      table: this.#name,
+      crashSafe: dialect.owner,
+      statement: draft.bridgeOnly ? "queue expression" : dialect.statement,
+      chains: draft.places,
+      rules: matches.map((_, index) =>
+        draft.rules
+          .filter((rule) => rule.match === index)
+          .map(({ place, position }) => ({ chain: place, position })),
+      ),
+    };
   }
 
   /** Deletes rules: from then on packets pass by. Their chains stay, empty, for the next ones. */
@@ -194,7 +200,7 @@ export class RuleTable {
     process.removeListener("exit", this.#removeAtExit);
     if (dialect === undefined) return;
     const leftovers = this.#leftovers;
-    const removed = this.#removeOwn();
+    const removed = this.#chains.families.length > 0 ? this.#removeOwn() : undefined;
     // Behind the other: what dies with these tables is dropped by then.
     if (leftovers.length > 0) await removeTables(this.#socket, leftovers).catch(() => {});
     await removed;
@@ -204,9 +210,7 @@ export class RuleTable {
     try {
       await this.#socket.request(
         batch((add) => {
-          for (const family of this.#chains.families) {
-            add(NFT_MSG_DELTABLE, 0, family, (writer) => writer.attributeString(NFTA_TABLE_NAME, this.#name));
-          }
+          for (const family of this.#chains.families) deleteTable(add, family, this.#name);
         }),
       );
     } catch (error) {
@@ -214,9 +218,74 @@ export class RuleTable {
     }
   }
 
-  /** Without an owner table: what is ours goes at exit, and what others left behind now. */
-  async #outliveCrashes(): Promise<void> {
-    process.once("exit", this.#removeAtExit);
+  async #findDialect(): Promise<Dialect> {
+    let dialect: Dialect = { ...BEST_DIALECT, owner: this.#owner };
+    for (;;) {
+      const refused = new Refusal();
+      try {
+        const expressions = [
+          ...(dialect.counter ? [NEW_COUNTER] : []),
+          compileQueue(ANY_PACKET, dialect.statement),
+        ];
+        const rules = dialect.families.map((family) => ({ place: { family }, expressions }));
+        await this.#try(dialect, dialect.families, rules, refused);
+        this.#dialect = dialect;
+        // From now on there may be a table.
+        if (!dialect.owner) process.once("exit", this.#removeAtExit);
+        return dialect;
+      } catch (error) {
+        const names = refused.names(error);
+        const simpler = simplerDialect(dialect, error, names);
+        if (simpler === undefined) throw explainRefusal(error, dialect, names, dialect.families);
+        dialect = simpler;
+      }
+    }
+  }
+
+  /** Makes rules in a table that no hook calls and that goes in the same transaction. */
+  async #try(
+    { owner }: Dialect,
+    families: readonly number[],
+    rules: readonly {
+      readonly place: Pick<ChainPlace, "family">;
+      readonly expressions: readonly Expression[];
+    }[],
+    refused: Refusal,
+  ): Promise<void> {
+    const table = `${this.#name}-trial`;
+    await this.#socket.request(
+      batch((add) => {
+        for (const family of families) {
+          addTable(add, family, table, owner);
+          addChain(add, family, table, "trial", undefined);
+        }
+        for (const { place, expressions } of rules) {
+          addRule(add, place.family, table, "trial", expressions, refused);
+        }
+        for (const family of families) deleteTable(add, family, table);
+      }),
+    );
+  }
+
+  /**
+   * Has connections tracked as long as the table is there. When the last rule goes that needs it, the kernel unhooks conntrack, and with
+   * that drops what waits in any queue; so one rule stays, in a chain that nothing calls.
+   */
+  async #trackConnections(draft: RulesDraft, { owner }: Dialect, refused: Refusal): Promise<void> {
+    await this.#socket.request(
+      batch((add) => {
+        for (const family of draft.newConntrack) {
+          if (draft.newTables.includes(family)) addTable(add, family, this.#name, owner);
+          addChain(add, family, this.#name, CONNTRACK_CHAIN, undefined);
+          addRule(add, family, this.#name, CONNTRACK_CHAIN, [{ name: "ct", key: NFT_CT_STATE }], refused);
+        }
+      }),
+    );
+    this.#chains.commitConntrack(draft.newConntrack);
+  }
+
+  /** Without owner tables, what dead processes left has its rules deleted now, and goes with what is ours. */
+  async #adoptLeftovers(): Promise<void> {
     try {
       this.#leftovers = await emptyLeftovers(this.#socket);
     } catch {
@@ -224,55 +293,66 @@ export class RuleTable {
     }
   }
 
-  #define(add: AddChange, dialect: Dialect, draft: RulesDraft, refused: Refusal): void {
+  #define(add: AddChange, { owner }: Dialect, draft: RulesDraft, refused: Refusal): void {
+    const made = this.#chains.families;
     for (const family of draft.newTables) {
-      add(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
-        writer.attributeString(NFTA_TABLE_NAME, this.#name);
-        if (dialect.owner) writer.attributeUint32Network(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
-      });
+      if (!made.includes(family)) addTable(add, family, this.#name, owner);
     }
-    for (const family of draft.newConntrack) {
-      // No hook calls this chain. Its rule keeps connections tracked when the last rule that needs it goes: the kernel would unhook
-      // conntrack, and with that drop what waits in any queue.
-      this.#addChain(add, family, CONNTRACK_CHAIN, undefined);
-      this.#addRule(add, family, CONNTRACK_CHAIN, [{ name: "ct", key: NFT_CT_STATE }], refused);
-    }
-    for (const place of draft.newPlaces) this.#addChain(add, place.family, place.name, place);
+    for (const place of draft.newPlaces) addChain(add, place.family, this.#name, place.name, place);
     for (const { place, expressions } of draft.rules) {
-      this.#addRule(add, place.family, place.name, expressions, refused);
+      addRule(add, place.family, this.#name, place.name, expressions, refused);
     }
   }
+}
 
-  #addChain(add: AddChange, family: number, name: string, place: ChainPlace | undefined): void {
-    add(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
-      writer.attributeString(NFTA_CHAIN_TABLE, this.#name).attributeString(NFTA_CHAIN_NAME, name);
-      if (place === undefined) return;
-      const hook = writer.openNested(NFTA_CHAIN_HOOK);
-      writer.attributeUint32Network(NFTA_HOOK_HOOKNUM, place.hook);
-      writer.attributeUint32Network(NFTA_HOOK_PRIORITY, place.priority >>> 0);
-      writer.closeNested(hook);
-      writer.attributeString(NFTA_CHAIN_TYPE, "filter");
-    });
-  }
+function addTable(add: AddChange, family: number, table: string, owner: boolean): void {
+  add(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
+    writer.attributeString(NFTA_TABLE_NAME, table);
+    if (owner) writer.attributeUint32Network(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+  });
+}
 
-  #addRule(
-    add: AddChange,
-    family: number,
-    chain: string,
-    expressions: readonly Expression[],
-    refused: Refusal,
-  ): void {
-    add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, (writer) => {
-      writer.attributeString(NFTA_RULE_TABLE, this.#name).attributeString(NFTA_RULE_CHAIN, chain);
-      const list = writer.openNested(NFTA_RULE_EXPRESSIONS);
-      for (const expression of expressions) {
-        const start = writer.written;
-        writeExpression(writer, expression);
-        refused.note(expression.name, start, writer.written);
-      }
-      writer.closeNested(list);
-    });
-  }
+function deleteTable(add: AddChange, family: number, table: string): void {
+  add(NFT_MSG_DELTABLE, 0, family, (writer) => writer.attributeString(NFTA_TABLE_NAME, table));
+}
+
+/** @param place where the chain is hooked; undefined for one that nothing calls */
+function addChain(
+  add: AddChange,
+  family: number,
+  table: string,
+  name: string,
+  place: ChainPlace | undefined,
+): void {
+  add(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
+    writer.attributeString(NFTA_CHAIN_TABLE, table).attributeString(NFTA_CHAIN_NAME, name);
+    if (place === undefined) return;
+    const hook = writer.openNested(NFTA_CHAIN_HOOK);
+    writer.attributeUint32Network(NFTA_HOOK_HOOKNUM, place.hook);
+    writer.attributeUint32Network(NFTA_HOOK_PRIORITY, place.priority >>> 0);
+    writer.closeNested(hook);
+    writer.attributeString(NFTA_CHAIN_TYPE, "filter");
+  });
+}
+
+function addRule(
+  add: AddChange,
+  family: number,
+  table: string,
+  chain: string,
+  expressions: readonly Expression[],
+  refused: Refusal,
+): void {
+  add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, (writer) => {
+    writer.attributeString(NFTA_RULE_TABLE, table).attributeString(NFTA_RULE_CHAIN, chain);
+    const list = writer.openNested(NFTA_RULE_EXPRESSIONS);
+    for (const expression of expressions) {
+      const start = writer.written;
+      writeExpression(writer, expression);
+      refused.note(expression.name, start, writer.written);
+    }
+    writer.closeNested(list);
+  });
 }
 
 /** A socket that asks nftables, and changes it. */
