@@ -1,5 +1,12 @@
 import { createSocket } from "node:dgram";
 import { cpus } from "node:os";
+import {
+  type MessageWriter,
+  NETLINK_NETFILTER,
+  NetlinkSocket,
+  NLM_F_CREATE,
+  type Outgoing,
+} from "@nlring/netlink";
 import { type Match, NfQueue, type Packet, QueueRules } from "@nlring/nfqueue";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
@@ -175,6 +182,70 @@ test("conntrack's state tells a flow's first packets from those after an answer"
   }
   await network?.send(flow, 4);
   expect((await rule.counters())?.map(({ packets }) => packets)).toEqual([3, 4, 0]);
+});
+
+/** What `nft add rule … meta mark != 0 ct mark set meta mark` does, in a chain behind the queue's; removed when its socket closes. */
+async function saveMarks(): Promise<NetlinkSocket> {
+  const [NEWTABLE, NEWCHAIN, NEWRULE] = [0xa00, 0xa03, 0xa06];
+  const socket = await NetlinkSocket.open(NETLINK_NETFILTER, { transport: "user-ring" });
+  const end = (type: number): Outgoing => ({
+    type,
+    acknowledge: false,
+    write: (writer) => writer.uint8(0).uint8(0).uint16Network(10),
+  });
+  const change = (type: number, write: (writer: MessageWriter) => void): Outgoing => ({
+    type,
+    flags: NLM_F_CREATE,
+    write: (writer) => write(writer.uint8(1).uint8(0).uint16Network(0)),
+  });
+  const expression = (writer: MessageWriter, name: string, write: () => void): void => {
+    const element = writer.openNested(1);
+    writer.attributeString(1, name);
+    const data = writer.openNested(2);
+    write();
+    writer.closeNested(data).closeNested(element);
+  };
+  const load = (writer: MessageWriter): void =>
+    expression(writer, "meta", () => writer.attributeUint32Network(2, 3).attributeUint32Network(1, 1));
+  await socket.request([
+    end(0x10),
+    change(NEWTABLE, (writer) => writer.attributeString(1, "save-marks").attributeUint32Network(2, 2)),
+    change(NEWCHAIN, (writer) => {
+      writer.attributeString(1, "save-marks").attributeString(3, "forward");
+      const hook = writer.openNested(4);
+      writer.attributeUint32Network(1, 2).attributeUint32Network(2, 10).closeNested(hook);
+      writer.attributeString(7, "filter");
+    }),
+    change(NEWRULE, (writer) => {
+      writer.attributeString(1, "save-marks").attributeString(2, "forward");
+      const list = writer.openNested(4);
+      load(writer);
+      expression(writer, "cmp", () => {
+        writer.attributeUint32Network(1, 1).attributeUint32Network(2, 1);
+        const zero = writer.openNested(3);
+        writer.attributeUint32(1, 0).closeNested(zero);
+      });
+      load(writer);
+      expression(writer, "ct", () => writer.attributeUint32Network(2, 3).attributeUint32Network(4, 1));
+      writer.closeNested(list);
+    }),
+    end(0x11),
+  ]);
+  return socket;
+}
+
+test("a flow that was decided leaves the queue, by the mark of its connection", async () => {
+  const queue = await openQueue(QUEUE, (packet) => packet.accept({ mark: 1 }));
+  const flow = { ...V4, fromPort: 4200 };
+  const match = { hook: "forward", ...UDP, sourcePort: flow.fromPort } as const;
+  const undecided = await queue.intercept({ ...match, conntrackMark: 0 });
+  const marks = await saveMarks();
+  await network?.send(flow, 1);
+  await network?.send(flow, 30);
+  expect(await undecided.counters()).toMatchObject([{ packets: 1 }]);
+  expect(queue.statistics.received).toBe(1);
+  await queue.close();
+  await marks.close();
 });
 
 describe("where nobody listens", () => {
