@@ -2,6 +2,7 @@ import { errnoName, type Message } from "@nlring/netlink";
 import { FakeKernel } from "@nlring/netlink/testing";
 import { describe, expect, test } from "vitest";
 import { NfQueue, QueueRules } from "../src/index.js";
+import { isRunning, tableName, tableOwner } from "../src/rules/table-name.js";
 import { FakeQueueKernel } from "../src/testing/index.js";
 
 const NEWTABLE = 0xa00;
@@ -131,6 +132,67 @@ describe("a rule takes the best that the kernel has", () => {
     await rules.close();
   });
 
+  test("or what a match needs and the kernel lacks", async () => {
+    const kernel = new FakeKernel(({ message, fail }) => {
+      if (message.type === NEWRULE && contains(message, "ct\0")) fail(ENOENT);
+      if (message.type === NEWRULE && contains(message, "range\0")) fail(EINVAL);
+    });
+    const rules = new QueueRules(9, { transport: kernel });
+    await expect(rules.intercept({ hook: "input", conntrackMark: 0 })).rejects.toMatchObject({
+      name: "RuleError",
+      code: "ENOENT",
+      message: expect.stringContaining("CONFIG_NFT_CT"),
+    });
+    await expect(rules.intercept({ ...MATCH, destinationPort: [1, 2] })).rejects.toMatchObject({
+      name: "RuleError",
+      code: "EINVAL",
+      message: expect.stringContaining("Linux 4.9"),
+    });
+    await rules.intercept(MATCH);
+    await rules.close();
+  });
+
+  test("and goes without counters where there are none", async () => {
+    const kernel = new FakeKernel(({ message, fail }) => {
+      if (message.type === NEWRULE && contains(message, "counter")) fail(ENOENT);
+    });
+    const rules = new QueueRules(9, { transport: kernel });
+    const rule = await rules.intercept(MATCH);
+    expect(await rule.counters()).toBeUndefined();
+    await rules.close();
+  });
+
+  test("has connections tracked from the first match that asks to the end of its table", async () => {
+    const { kernel, log, rules: inForce } = kernelOf(NEWEST);
+    const rules = new QueueRules(9, { transport: kernel });
+    const first = await rules.intercept({ ...MATCH, conntrackState: "new" });
+    await rules.intercept({ ...MATCH, conntrackMark: 0 });
+    expect(log.filter((entry) => entry.startsWith(hex(NEWTABLE)))).toHaveLength(1);
+    await first.dispose();
+    // The second, and the one that keeps conntrack.
+    expect(inForce()).toBe(2);
+    await rules.close();
+    expect(log.at(-1)).toBe(`${hex(DELTABLE)} in ${INET}`);
+  });
+
+  test("tries what it makes before any hook is touched", async () => {
+    const hooked: boolean[] = [];
+    const kernel = new FakeKernel(({ message, fail }) => {
+      // NFTA_CHAIN_HOOK, nested.
+      if (message.type === NEWCHAIN) {
+        const attributes = message.attributes(4);
+        while (attributes.next()) if (attributes.type === 4) hooked.push(true);
+      }
+      if (message.type === NEWRULE && contains(message, "payload")) fail(ENOENT);
+    });
+    const rules = new QueueRules(9, { transport: kernel });
+    await expect(rules.intercept(MATCH)).rejects.toMatchObject({ name: "RuleError" });
+    expect(hooked).toEqual([]);
+    await rules.intercept({ hook: "input" });
+    expect(hooked).toEqual([true]);
+    await rules.close();
+  });
+
   test("and without privilege says so", async () => {
     const kernel = new FakeKernel(({ message, fail }) => {
       if (message.type === 0x10) fail(EPERM);
@@ -209,6 +271,21 @@ describe("rules go", () => {
     await rules.close();
     expect(process.listenerCount("exit")).toBe(listeners);
   });
+});
+
+test("a table's name tells its process, and whether that still runs", () => {
+  const own = tableOwner(tableName(77));
+  expect(own).toMatchObject({ processId: process.pid });
+  expect(own === undefined || isRunning(own)).toBe(process.platform === "linux" ? true : undefined);
+  if (own !== undefined && process.platform === "linux") {
+    // The same id, taken again by a later process; one that nobody has; and one of another pid namespace.
+    expect(isRunning({ ...own, startTime: own.startTime + 1 })).toBe(false);
+    expect(isRunning({ ...own, processId: 0x3fff_ffff })).toBe(false);
+    expect(isRunning({ ...own, pidNamespace: own.pidNamespace + 1 })).toBeUndefined();
+  }
+  for (const name of ["filter", "nlring", "nlring-1-2-3", "nlring-1-2-3-4-trial"]) {
+    expect(tableOwner(name)).toBeUndefined();
+  }
 });
 
 test("a queue in memory takes rules, so that programs run unchanged in tests", async () => {

@@ -28,18 +28,18 @@ export const BEST_DIALECT: Dialect = {
   counter: true,
 };
 
-/** The option of the kernel's build that each expression comes with. */
-const OPTIONS: ReadonlyMap<string, string> = new Map([
-  ["ct", "CONFIG_NFT_CT"],
+/** What each expression comes with: an option of the kernel's build, or a version. */
+const ORIGINS: ReadonlyMap<string, string> = new Map([
+  ["ct", "CONFIG_NFT_CT, for conntrackMark and conntrackState"],
+  ["range", "Linux 4.9, for ranges and their negation"],
   ["meta", "CONFIG_NFT_META"],
   ["payload", "CONFIG_NFT_PAYLOAD"],
-  ["range", "ranges, of Linux 4.9"],
 ]);
 
 /**
  * What to ask for after a refusal; undefined where there is nothing simpler, or the refusal has another cause.
  *
- * @param refused names of the expressions that the kernel may have meant; empty where it does not say
+ * @param refused names of the expressions that the kernel may have meant
  */
 export function simplerDialect(
   dialect: Dialect,
@@ -56,42 +56,45 @@ export function simplerDialect(
     return code === "EAFNOSUPPORT" && oneTable ? perFamily : undefined;
   }
   if (requestType !== NFT_MSG_NEWRULE || !isMissing(code)) return undefined;
-  const mayBe = (name: string): boolean => refused.size === 0 || refused.has(name);
-  if (mayBe("queue")) {
+  if (refused.has("queue")) {
     if (dialect.statement === "queue expression") return { ...dialect, statement: "NFQUEUE target" };
     if (oneTable) return perFamily;
   }
-  return mayBe("counter") && dialect.counter ? { ...dialect, counter: false } : undefined;
+  return refused.has("counter") ? { ...dialect, counter: false } : undefined;
 }
 
 /** The error for the user: who lacks the privilege, or which part of the kernel is missing. */
 export function explainRefusal(
   error: unknown,
-  dialect: Dialect,
   refused: ReadonlySet<string>,
   families: readonly number[],
 ): unknown {
   if (!(error instanceof KernelError)) return error;
   const { code, requestType, message } = error;
   if (code === "EPERM") return new PermissionError("making a rule", error);
-  if (requestType === NFT_MSG_NEWTABLE && code === "EAFNOSUPPORT" && families.includes(NFPROTO_BRIDGE)) {
+  const isBridge = families.includes(NFPROTO_BRIDGE);
+  if (requestType === NFT_MSG_NEWTABLE && code === "EAFNOSUPPORT" && isBridge) {
     return new RuleError(`family "bridge": the kernel lacks CONFIG_NF_TABLES_BRIDGE: ${message}`, error);
   }
   if (requestType === NFT_MSG_NEWRULE && isMissing(code)) {
-    if (families.includes(NFPROTO_BRIDGE) && (refused.size === 0 || refused.has("queue"))) {
+    if (refused.has("queue") && isBridge) {
       return new RuleError(
         `family "bridge": the kernel queues a bridge's frames by nftables' queue expression alone, which it lacks (CONFIG_NFT_QUEUE): ` +
           `intercept with the family "inet" where the host routes, or run a kernel that has it: ${message}`,
         error,
       );
     }
-    for (const [name, option] of OPTIONS) {
-      if (refused.has(name)) return new RuleError(`the kernel lacks ${option}: ${message}`, error);
-    }
-    if (dialect.statement === "NFQUEUE target") {
+    if (refused.has("queue")) {
       return new RuleError(
         `the kernel can queue neither by nftables' own expression (CONFIG_NFT_QUEUE) nor by the NFQUEUE target ` +
-          `(CONFIG_NFT_COMPAT with CONFIG_NETFILTER_XT_TARGET_NFQUEUE), or it lacks what the match asks for (CONFIG_NFT_CT for conntrack): ${message}`,
+          `(CONFIG_NFT_COMPAT with CONFIG_NETFILTER_XT_TARGET_NFQUEUE): ${message}`,
+        error,
+      );
+    }
+    const origins = [...ORIGINS].filter(([name]) => refused.has(name)).map(([, origin]) => origin);
+    if (origins.length > 0) {
+      return new RuleError(
+        `the match needs what the kernel lacks, ${origins.join("; or ")}: ${message}`,
         error,
       );
     }

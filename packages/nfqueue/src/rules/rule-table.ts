@@ -8,6 +8,7 @@ import {
   type TransportProvider,
 } from "@nlring/netlink";
 import {
+  NFPROTO_BRIDGE,
   NFT_CT_STATE,
   NFT_MSG_DELRULE,
   NFT_MSG_DELTABLE,
@@ -112,13 +113,16 @@ export class RuleTable {
     const isFirst = this.#dialect === undefined;
     const dialect = this.#dialect ?? (await this.#findDialect());
     const draft = this.#chains.draft(matches, dialect);
+    if (draft.newConntrack.length > 0) await this.#trackConnections(draft, dialect);
     const refused = new Refusal();
     try {
-      if (draft.newConntrack.length > 0) await this.#trackConnections(draft, dialect, refused);
       await this.#try(dialect, draft.families, draft.rules, refused);
       await this.#socket.request(batch((add) => this.#define(add, dialect, draft, refused)));
     } catch (error) {
-      throw explainRefusal(error, dialect, refused.names(error), draft.families);
+      const names = refused.names(error);
+      // The dialect was tried without the match.
+      if (names.size > 1 && !draft.families.includes(NFPROTO_BRIDGE)) names.delete("queue");
+      throw explainRefusal(error, names, draft.families);
     }
     this.#chains.commit(draft);
     if (isFirst && !dialect.owner) await this.#adoptLeftovers();
@@ -236,7 +240,7 @@ export class RuleTable {
       } catch (error) {
         const names = refused.names(error);
         const simpler = simplerDialect(dialect, error, names);
-        if (simpler === undefined) throw explainRefusal(error, dialect, names, dialect.families);
+        if (simpler === undefined) throw explainRefusal(error, names, dialect.families);
         dialect = simpler;
       }
     }
@@ -271,17 +275,22 @@ export class RuleTable {
    * Has connections tracked as long as the table is there. When the last rule goes that needs it, the kernel unhooks conntrack, and with
    * that drops what waits in any queue; so one rule stays, in a chain that nothing calls.
    */
-  async #trackConnections(draft: RulesDraft, { owner }: Dialect, refused: Refusal): Promise<void> {
-    await this.#socket.request(
-      batch((add) => {
-        for (const family of draft.newConntrack) {
-          if (draft.newTables.includes(family)) addTable(add, family, this.#name, owner);
-          addChain(add, family, this.#name, CONNTRACK_CHAIN, undefined);
-          addRule(add, family, this.#name, CONNTRACK_CHAIN, [{ name: "ct", key: NFT_CT_STATE }], refused);
-        }
-      }),
-    );
-    this.#chains.commitConntrack(draft.newConntrack);
+  async #trackConnections({ newConntrack, newTables }: RulesDraft, { owner }: Dialect): Promise<void> {
+    const refused = new Refusal();
+    try {
+      await this.#socket.request(
+        batch((add) => {
+          for (const family of newConntrack) {
+            if (newTables.includes(family)) addTable(add, family, this.#name, owner);
+            addChain(add, family, this.#name, CONNTRACK_CHAIN, undefined);
+            addRule(add, family, this.#name, CONNTRACK_CHAIN, [{ name: "ct", key: NFT_CT_STATE }], refused);
+          }
+        }),
+      );
+    } catch (error) {
+      throw explainRefusal(error, refused.names(error), newConntrack);
+    }
+    this.#chains.commitConntrack(newConntrack);
   }
 
   /** Without owner tables, what dead processes left has its rules deleted now, and goes with what is ours. */
@@ -380,13 +389,13 @@ class Refusal {
     this.#written.push({ name, start, end });
   }
 
-  /** Names of the expressions at the error's offset, in any of the messages: it does not tell which. Empty where it has no offset. */
-  names(error: unknown): ReadonlySet<string> {
+  /** Names of the expressions at the error's offset, in any of the messages, as it does not tell which; or of all, where it has none. */
+  names(error: unknown): Set<string> {
     const offset = error instanceof KernelError ? error.offset : undefined;
-    if (offset === undefined) return new Set();
-    return new Set(
-      this.#written.filter(({ start, end }) => start <= offset && offset < end).map(({ name }) => name),
+    const written = this.#written.filter(
+      ({ start, end }) => offset === undefined || (start <= offset && offset < end),
     );
+    return new Set(written.map(({ name }) => name));
   }
 }
 
