@@ -133,7 +133,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
    * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it; none of the
    * matches has a rule then.
    */
-  async intercept(...matches: readonly [Match, ...Match[]]): Promise<Rule> {
+  async intercept(...matches: readonly Match[]): Promise<Rule> {
     this.#assertOpen();
     return this.#rules.intercept(...matches);
   }

@@ -90,7 +90,7 @@ export class QueueRules {
    * Makes rules that lead packets of IPv4 and IPv6 that fit one of the matches into the queue: all of them in one transaction, or none.
    * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it.
    */
-  async intercept(...matches: readonly [Match, ...Match[]]): Promise<Rule> {
+  async intercept(...matches: readonly Match[]): Promise<Rule> {
     const checked = matches.map((match) => checkMatch(match, this.queue));
     if (checked.length === 0)
       throw new RuleError('intercept takes a match or more, such as { hook: "input" }');

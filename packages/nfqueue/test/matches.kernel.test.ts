@@ -7,7 +7,7 @@ import {
   NLM_F_CREATE,
   type Outgoing,
 } from "@nlring/netlink";
-import { type Match, NfQueue, type Packet, QueueRules } from "@nlring/nfqueue";
+import { listRules, type Match, NfQueue, type Packet, QueueRules } from "@nlring/nfqueue";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { type Flow, Network } from "./network.js";
@@ -246,6 +246,23 @@ test("a flow that was decided leaves the queue, by the mark of its connection", 
   expect(queue.statistics.received).toBe(1);
   await queue.close();
   await marks.close();
+});
+
+test("rules of another namespace are made, listed and removed there", async () => {
+  const namespace = `/proc/${network?.server.processId}/ns/net`;
+  const here = new QueueRules(QUEUE);
+  const there = new QueueRules(QUEUE, { namespace });
+  await there.intercept({ hook: "input", ...UDP, bypass: true });
+  const mine = await here.intercept({ hook: "forward", ...UDP, bypass: true });
+  expect((await listRules()).map(({ match }) => match.hook)).toEqual(["forward"]);
+  expect((await listRules({ namespace })).map(({ match }) => match.hook)).toEqual(["input"]);
+  await here.close();
+  await sendBoth();
+  expect(await listRules({ namespace })).toMatchObject([{ counters: { packets: BOTH } }]);
+  expect(await listRules()).toEqual([]);
+  await expect(mine.counters()).rejects.toMatchObject({ code: "ERR_RULE" });
+  await there.close();
+  expect(await listRules({ namespace })).toEqual([]);
 });
 
 describe("where nobody listens", () => {

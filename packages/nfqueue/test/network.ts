@@ -109,7 +109,7 @@ export class Network {
     await Promise.all([this.client.stop(), this.server.stop()]);
   }
 
-  /** Has the server listen, and the client send; resolves when all but `lost` arrived. */
+  /** Has the client send to a port that the server listens on; resolves when all arrived. */
   async send(flow: Flow, count: number): Promise<void> {
     const there = { address: flow.to, port: flow.port };
     const before = Number(await this.server.ask("received", there));

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { listRules, NfQueue, type Packet, QueueRules, removeLeftovers } from "@nlring/nfqueue";
+import { listRules, type Match, NfQueue, type Packet, QueueRules, removeLeftovers } from "@nlring/nfqueue";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { bringLoopbackUp, Echo, rulesUnavailable } from "./sandbox.js";
@@ -196,6 +196,24 @@ test("a transaction of which one match is refused makes no rule", async (context
   expect(await listRules()).toHaveLength(before.length + 1 + many.length);
   await rules.close();
   expect(await listRules()).toEqual([]);
+});
+
+test("more matches than a transaction holds are refused, and hundreds are not", async () => {
+  const rules = new QueueRules(HOLDER);
+  const matches = (count: number): Match[] =>
+    Array.from({ length: count }, (_, at) => ({ hook: "input", protocol: "udp", destinationPort: at }));
+  await expect(rules.intercept(...matches(5000))).rejects.toMatchObject({
+    name: "RuleError",
+    code: "EMSGSIZE",
+    message: expect.stringContaining("200 at once"),
+  });
+  expect(await listRules()).toEqual([]);
+  const rule = await rules.intercept(...matches(200));
+  expect((await listRules()).map(({ match }) => match.destinationPort)).toEqual(
+    matches(200).map(({ destinationPort }) => destinationPort),
+  );
+  expect(await rule.counters()).toHaveLength(200);
+  await rules.close();
 });
 
 /** What a process leaves that is killed where no table has an owner: a rule that has nobody to lead to. */

@@ -1,7 +1,7 @@
 import { errnoName, type Message } from "@nlring/netlink";
 import { FakeKernel } from "@nlring/netlink/testing";
 import { describe, expect, test } from "vitest";
-import { NfQueue, QueueRules } from "../src/index.js";
+import { listRules, NfQueue, QueueRules } from "../src/index.js";
 import { isRunning, tableName, tableOwner } from "../src/rules/table-name.js";
 import { FakeQueueKernel } from "../src/testing/index.js";
 
@@ -293,6 +293,8 @@ test("a queue in memory takes rules, so that programs run unchanged in tests", a
   const queue = await NfQueue.open(3, { transport: kernel });
   const rule = await queue.intercept(MATCH);
   expect(rule.table).toMatch(/^nlring-/);
+  expect(await rule.counters()).toEqual([{ packets: 0, bytes: 0 }]);
+  expect(await listRules({ transport: kernel })).toEqual([]);
   await rule.dispose();
   await queue.close();
 });

@@ -10,21 +10,30 @@ export type AddChange = (
   write: (writer: MessageWriter) => void,
 ) => void;
 
-/** The messages of one transaction: the kernel makes all changes of it, or none. */
+/**
+ * The messages of one transaction: the kernel makes all changes of it, or none. Only the last is acknowledged, which says it for all: a
+ * refusal comes unasked, and the answers to hundreds of changes would not fit the receive buffer.
+ */
 export function batch(fill: (add: AddChange) => void): Outgoing[] {
-  const messages: Outgoing[] = [batchMark(NFNL_MSG_BATCH_BEGIN)];
+  const changes: Outgoing[] = [];
   fill((type, flags, family, write) => {
-    messages.push({
+    changes.push({
       type,
       flags,
+      acknowledge: false,
       write: (writer) => {
         writeFamily(writer, family);
         write(writer);
       },
     });
   });
-  messages.push(batchMark(NFNL_MSG_BATCH_END));
-  return messages;
+  const last = changes.pop();
+  return [
+    batchMark(NFNL_MSG_BATCH_BEGIN),
+    ...changes,
+    ...(last === undefined ? [] : [{ ...last, acknowledge: true }]),
+    batchMark(NFNL_MSG_BATCH_END),
+  ];
 }
 
 /** struct nfgenmsg of everything but the ends of a batch. */

@@ -1,4 +1,4 @@
-import { KernelError } from "@nlring/netlink";
+import { KernelError, SystemError } from "@nlring/netlink";
 import { PermissionError, RuleError } from "../errors.js";
 import {
   NFPROTO_BRIDGE,
@@ -69,6 +69,12 @@ export function explainRefusal(
   refused: ReadonlySet<string>,
   families: readonly number[],
 ): unknown {
+  if (error instanceof SystemError && error.code === "EMSGSIZE") {
+    return new RuleError(
+      "the matches do not fit one transaction, which the socket's send buffer bounds: intercept some 200 at once",
+      error,
+    );
+  }
   if (!(error instanceof KernelError)) return error;
   const { code, requestType, message } = error;
   if (code === "EPERM") return new PermissionError("making a rule", error);

@@ -38,6 +38,7 @@ import { emptyLeftovers, removeTables } from "./leftovers.js";
 import { readRules, type TableRecord } from "./read-ruleset.js";
 import { tableName } from "./table-name.js";
 
+const RECEIVE_BUFFER = 1024 * 1024;
 const NEW_COUNTER: Expression = { name: "counter", packets: 0, bytes: 0 };
 /** A queue that no packet comes to. */
 const ANY_PACKET: Pick<CheckedMatch, "queues" | "bypass" | "fanout"> = {
@@ -373,6 +374,8 @@ export function openRuleSocket({
     namespace,
     transport: transport ?? "user-ring",
     ring: { frameSize: 32_768 + 24, frameCount: 16 },
+    // Each of many rules that the kernel refuses has an answer of its own.
+    receiveBuffer: transport === undefined ? RECEIVE_BUFFER : undefined,
   });
 }
 
