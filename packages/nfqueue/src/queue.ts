@@ -126,12 +126,10 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   }
 
   /**
-   * Makes rules that lead packets of IPv4 and IPv6 that fit one of the matches into this queue, in one transaction. They stand until the
-   * `Rule` is disposed or the queue closed; where the kernel has owner tables (Linux 5.12) also no longer than the process, however that
-   * ends.
+   * Makes rules that lead packets of IPv4 and IPv6 that fit one of the matches into this queue, all or none. They stand until the `Rule` is
+   * disposed or the queue closed; where the kernel has owner tables (Linux 5.12) also no longer than the process, however that ends.
    *
-   * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it; none of the
-   * matches has a rule then.
+   * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it.
    */
   async intercept(...matches: readonly Match[]): Promise<Rule> {
     this.#assertOpen();

@@ -310,6 +310,10 @@ describe("a match", () => {
 });
 
 describe("a match is refused", () => {
+  test("also where a value cannot be written as JSON", () => {
+    expect(() => checkMatch({ hook: "input", mark: 5n } as unknown as Match, QUEUE)).toThrow("mark 5n");
+  });
+
   test.each<[unknown, string]>([
     [{ hook: "ingress" }, '"prerouting"'],
     [{ hook: "input", ports: 5 }, 'no part "ports"'],
@@ -321,6 +325,12 @@ describe("a match is refused", () => {
     [{ hook: "input", protocol: "icmp", sourcePort: 53 }, "has ports"],
     [{ hook: "input", protocol: "udp", destinationPort: 70_000 }, "65,535"],
     [{ hook: "input", protocol: "udp", destinationPort: [9, 5] }, "lower port first"],
+    [{ hook: "input", protocol: "udp", destinationPort: null }, "65,535"],
+    [{ hook: "input", protocol: "udp", destinationPort: [1, 2, 3] }, "65,535"],
+    [{ hook: "input", protocol: null }, "IP protocol number"],
+    [{ hook: "input", mark: null }, "32 bits"],
+    [{ hook: "input", not: null }, "object of parts"],
+    [{ hook: "input", queues: null }, "[first, last]"],
     [{ hook: "input", source: "10.0.0.0/33" }, "0 to 32"],
     [{ hook: "input", source: "10.0.0.1/8" }, '"10.0.0.0/8"'],
     [{ hook: "input", source: "example.com" }, "IPv4 or IPv6 address"],

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { decode, encode, ipAddress, NetlinkError } from "@nlring/netlink";
 import { RuleError } from "../errors.js";
 import type { AddressRange } from "./condition.js";
@@ -83,7 +84,7 @@ function parseAddress(part: string, text: unknown): Uint8Array {
       if (!NetlinkError.isInstance(error)) throw error;
     }
   }
-  throw new RuleError(`${part}: an IPv4 or IPv6 address is needed, not ${JSON.stringify(text)}`);
+  throw new RuleError(`${part}: an IPv4 or IPv6 address is needed, not ${inspect(text)}`);
 }
 
 function familyOf(address: Uint8Array): "ip" | "ip6" {

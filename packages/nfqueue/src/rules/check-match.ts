@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { RuleError } from "../errors.js";
 import { NF_IP_PRI_CONNTRACK } from "./abi.js";
 import { checkParts, partConditions } from "./check-parts.js";
@@ -24,7 +25,7 @@ const PRIORITY_LIMIT = 0x7fff_fffe;
  */
 export function checkMatch(match: Match, queue: number): CheckedMatch {
   if (typeof match !== "object" || match === null) {
-    throw new RuleError(`a match is an object such as { hook: "input" }, not ${JSON.stringify(match)}`);
+    throw new RuleError(`a match is an object such as { hook: "input" }, not ${inspect(match)}`);
   }
   checkParts(match, KEYS, "a match");
   const hook = oneOf("hook", match.hook, HOOKS);
@@ -61,12 +62,12 @@ function oneOf<T extends string>(key: string, value: unknown, allowed: readonly 
   const list = allowed.map((one) => `"${one}"`).join(", ");
   const why =
     key === "family" && ["arp", "netdev"].includes(String(value)) ? ": the kernel queues in no other" : "";
-  throw new RuleError(`${key} ${JSON.stringify(value)}: it takes ${list}${why}`);
+  throw new RuleError(`${key} ${inspect(value)}: it takes ${list}${why}`);
 }
 
 function flag(key: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== "boolean") {
-    throw new RuleError(`${key} ${JSON.stringify(value)}: it takes true or false`);
+    throw new RuleError(`${key} ${inspect(value)}: it takes true or false`);
   }
   return value === true;
 }
@@ -110,9 +111,7 @@ function checkInterfaces(hook: MatchHook, conditions: readonly Condition[]): voi
 
 function checkPriority(priority: unknown, hook: MatchHook, conditions: readonly Condition[]): number {
   if (typeof priority !== "number" || !Number.isInteger(priority) || Math.abs(priority) > PRIORITY_LIMIT) {
-    throw new RuleError(
-      `priority ${JSON.stringify(priority)}: it takes a whole number of 32 bits, such as -5`,
-    );
+    throw new RuleError(`priority ${inspect(priority)}: it takes a whole number of 32 bits, such as -5`);
   }
   const early = (hook === "prerouting" || hook === "output") && priority <= NF_IP_PRI_CONNTRACK;
   const tracked = conditions.find(({ part }) => part === "conntrackMark" || part === "conntrackState");
@@ -133,7 +132,7 @@ function checkQueues(match: Match, queue: number): readonly [first: number, last
     queues.every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535);
   if (!isRange || queues[0] > queues[1]) {
     throw new RuleError(
-      `queues ${JSON.stringify(queues)}: it takes [first, last], the lower number first, of 0 to 65,535`,
+      `queues ${inspect(queues)}: it takes [first, last], the lower number first, of 0 to 65,535`,
     );
   }
   const [first, last] = queues;

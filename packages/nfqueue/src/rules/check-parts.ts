@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { RuleError } from "../errors.js";
 import { IFNAMSIZ } from "./abi.js";
 import { parseAddresses } from "./address-range.js";
@@ -82,7 +83,7 @@ function checkProtocol(protocol: ProtocolName | number): number {
   const number = typeof protocol === "string" ? PROTOCOLS.get(protocol) : protocol;
   if (typeof number !== "number") {
     const names = [...PROTOCOLS.keys()].map((name) => `"${name}"`).join(", ");
-    throw new RuleError(`protocol ${JSON.stringify(protocol)}: it takes an IP protocol number, or ${names}`);
+    throw new RuleError(`protocol ${inspect(protocol)}: it takes an IP protocol number, or ${names}`);
   }
   if (!Number.isInteger(number) || number < 0 || number > 255) {
     throw new RuleError(`protocol ${number}: IP protocol numbers are 0 to 255`);
@@ -99,12 +100,12 @@ function addressCondition(part: "source" | "destination", negated: boolean, matc
 }
 
 function checkPorts(part: string, match: PortMatch): { readonly from: number; readonly to: number } {
-  const [from, to] = typeof match === "number" ? [match, match] : match;
-  const valid = (port: unknown): boolean =>
+  const range = typeof match === "number" ? [match, match] : match;
+  const [from, to] = Array.isArray(range) && range.length === 2 ? range : [];
+  const valid = (port: unknown): port is number =>
     typeof port === "number" && Number.isInteger(port) && port >= 0 && port <= 65_535;
-  const isRange = typeof match === "number" || (Array.isArray(match) && match.length === 2);
-  if (!isRange || !valid(from) || !valid(to)) {
-    throw new RuleError(`${part} ${JSON.stringify(match)}: it takes a port of 0 to 65,535, or [from, to]`);
+  if (!valid(from) || !valid(to)) {
+    throw new RuleError(`${part} ${inspect(match)}: it takes a port of 0 to 65,535, or [from, to]`);
   }
   if (from > to) throw new RuleError(`${part} [${from}, ${to}]: write the lower port first`);
   return { from, to };
@@ -117,7 +118,7 @@ function checkDevice(part: string, device: unknown): string | number {
   }
   if (typeof device !== "string" || device === "" || device === "*" || /[\s/\0]/.test(device)) {
     throw new RuleError(
-      `${part} ${JSON.stringify(device)}: it takes an interface's name, such as "eth0" or "eth*", or its index`,
+      `${part} ${inspect(device)}: it takes an interface's name, such as "eth0" or "eth*", or its index`,
     );
   }
   const length = new TextEncoder().encode(device).length;
@@ -135,7 +136,7 @@ function checkMark(part: string, match: MarkMatch): { readonly value: number; re
   const strange = isPair && Object.keys(match).some((key) => key !== "value" && key !== "mask");
   if (strange || !valid(value) || !valid(mask)) {
     throw new RuleError(
-      `${part} ${JSON.stringify(match)}: it takes a number of 32 bits, or { value, mask } of such`,
+      `${part} ${inspect(match)}: it takes a number of 32 bits, or { value, mask } of such`,
     );
   }
   if (mask === 0) throw new RuleError(`${part}: with a mask of 0 every mark fits; leave it out`);
@@ -149,12 +150,12 @@ function checkStates(states: ConntrackState | readonly ConntrackState[]): number
   const list = typeof states === "string" ? [states] : states;
   const names = [...CONNTRACK_STATES.keys()].map((name) => `"${name}"`).join(", ");
   if (!Array.isArray(list) || list.length === 0) {
-    throw new RuleError(`conntrackState ${JSON.stringify(states)}: it takes one or more of ${names}`);
+    throw new RuleError(`conntrackState ${inspect(states)}: it takes one or more of ${names}`);
   }
   let bits = 0;
   for (const state of list) {
     const bit = CONNTRACK_STATES.get(state);
-    if (bit === undefined) throw new RuleError(`conntrackState ${JSON.stringify(state)}: it takes ${names}`);
+    if (bit === undefined) throw new RuleError(`conntrackState ${inspect(state)}: it takes ${names}`);
     bits |= bit;
   }
   return bits;

@@ -1,39 +1,12 @@
-import {
-  KernelError,
-  NETLINK_NETFILTER,
-  NetlinkSocket,
-  NLM_F_APPEND,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  type TransportProvider,
-} from "@nlring/netlink";
-import {
-  NFPROTO_BRIDGE,
-  NFT_CT_STATE,
-  NFT_MSG_DELRULE,
-  NFT_MSG_DELTABLE,
-  NFT_MSG_NEWCHAIN,
-  NFT_MSG_NEWRULE,
-  NFT_MSG_NEWTABLE,
-  NFT_TABLE_F_OWNER,
-  NFTA_CHAIN_HOOK,
-  NFTA_CHAIN_NAME,
-  NFTA_CHAIN_TABLE,
-  NFTA_CHAIN_TYPE,
-  NFTA_HOOK_HOOKNUM,
-  NFTA_HOOK_PRIORITY,
-  NFTA_RULE_CHAIN,
-  NFTA_RULE_EXPRESSIONS,
-  NFTA_RULE_TABLE,
-  NFTA_TABLE_FLAGS,
-  NFTA_TABLE_NAME,
-} from "./abi.js";
+import { KernelError, NETLINK_NETFILTER, NetlinkSocket, type TransportProvider } from "@nlring/netlink";
+import { NFPROTO_BRIDGE, NFT_CT_STATE, NFT_MSG_DELRULE, NFTA_RULE_CHAIN, NFTA_RULE_TABLE } from "./abi.js";
 import { type AddChange, batch } from "./batch.js";
 import { type ChainPlace, ChainPool, CONNTRACK_CHAIN, type RulesDraft } from "./chain-pool.js";
+import { addChain, addRule, addTable, deleteTable, Refusal } from "./changes.js";
 import { compileQueue } from "./compile-match.js";
 import type { CheckedMatch } from "./condition.js";
 import { BEST_DIALECT, type Dialect, explainRefusal, simplerDialect } from "./dialect.js";
-import { type Expression, type QueueStatement, writeExpression } from "./expressions.js";
+import type { Expression, QueueStatement } from "./expressions.js";
 import { emptyLeftovers, removeTables } from "./leftovers.js";
 import { readRules, type TableRecord } from "./read-ruleset.js";
 import { tableName } from "./table-name.js";
@@ -315,56 +288,6 @@ export class RuleTable {
   }
 }
 
-function addTable(add: AddChange, family: number, table: string, owner: boolean): void {
-  add(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
-    writer.attributeString(NFTA_TABLE_NAME, table);
-    if (owner) writer.attributeUint32Network(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
-  });
-}
-
-function deleteTable(add: AddChange, family: number, table: string): void {
-  add(NFT_MSG_DELTABLE, 0, family, (writer) => writer.attributeString(NFTA_TABLE_NAME, table));
-}
-
-/** @param place where the chain is hooked; undefined for one that nothing calls */
-function addChain(
-  add: AddChange,
-  family: number,
-  table: string,
-  name: string,
-  place: ChainPlace | undefined,
-): void {
-  add(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, family, (writer) => {
-    writer.attributeString(NFTA_CHAIN_TABLE, table).attributeString(NFTA_CHAIN_NAME, name);
-    if (place === undefined) return;
-    const hook = writer.openNested(NFTA_CHAIN_HOOK);
-    writer.attributeUint32Network(NFTA_HOOK_HOOKNUM, place.hook);
-    writer.attributeUint32Network(NFTA_HOOK_PRIORITY, place.priority >>> 0);
-    writer.closeNested(hook);
-    writer.attributeString(NFTA_CHAIN_TYPE, "filter");
-  });
-}
-
-function addRule(
-  add: AddChange,
-  family: number,
-  table: string,
-  chain: string,
-  expressions: readonly Expression[],
-  refused: Refusal,
-): void {
-  add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, (writer) => {
-    writer.attributeString(NFTA_RULE_TABLE, table).attributeString(NFTA_RULE_CHAIN, chain);
-    const list = writer.openNested(NFTA_RULE_EXPRESSIONS);
-    for (const expression of expressions) {
-      const start = writer.written;
-      writeExpression(writer, expression);
-      refused.note(expression.name, start, writer.written);
-    }
-    writer.closeNested(list);
-  });
-}
-
 /** A socket that asks nftables, and changes it. */
 export function openRuleSocket({
   namespace,
@@ -382,24 +305,6 @@ export function openRuleSocket({
 export function countersOf(expressions: readonly Expression[]): RuleCounters | undefined {
   const counter = expressions.find((expression) => expression.name === "counter");
   return counter === undefined ? undefined : { packets: counter.packets, bytes: counter.bytes };
-}
-
-/** Where each expression was written, so that the offset of a refusal tells its name. */
-class Refusal {
-  readonly #written: { readonly name: string; readonly start: number; readonly end: number }[] = [];
-
-  note(name: string, start: number, end: number): void {
-    this.#written.push({ name, start, end });
-  }
-
-  /** Names of the expressions at the error's offset, in any of the messages, as it does not tell which; or of all, where it has none. */
-  names(error: unknown): Set<string> {
-    const offset = error instanceof KernelError ? error.offset : undefined;
-    const written = this.#written.filter(
-      ({ start, end }) => offset === undefined || (start <= offset && offset < end),
-    );
-    return new Set(written.map(({ name }) => name));
-  }
 }
 
 function isMissing(error: unknown): boolean {
