@@ -216,24 +216,37 @@ test("more matches than a transaction holds are refused, and hundreds are not", 
   await rules.close();
 });
 
-/** What a process leaves that is killed where no table has an owner: a rule that has nobody to lead to. */
-async function leaveRule(): Promise<string> {
-  const child = fork(
-    new URL("./fixtures/rule-maker.mjs", import.meta.url),
-    [String(OTHER), String(OTHER_PORT)],
-    {
-      execArgv: [],
-    },
-  );
+/** A process with a rule that leads to nobody, where no table has an owner; `end` ends it, and tells the rule's table. */
+async function makeRule(): Promise<{ end(how: "kill" | "exit"): Promise<string> }> {
+  const script = new URL("./fixtures/rule-maker.mjs", import.meta.url);
+  const child = fork(script, [String(OTHER), String(OTHER_PORT)], { execArgv: [] });
   const [{ table, crashSafe }] = (await once(child, "message")) as [{ table: string; crashSafe: boolean }];
   expect(crashSafe).toBe(false);
   expect(await listRules()).toMatchObject([{ table, processId: child.pid, processRunning: true }]);
-  const exited = once(child, "exit");
-  child.kill("SIGKILL");
-  await exited;
+  return {
+    end: async (how) => {
+      const exited = once(child, "exit");
+      if (how === "kill") child.kill("SIGKILL");
+      else child.send("exit");
+      await exited;
+      return table;
+    },
+  };
+}
+
+async function leaveRule(): Promise<string> {
+  const { end } = await makeRule();
+  const table = await end("kill");
   expect(await listRules()).toMatchObject([{ table, queue: OTHER, crashSafe: false, processRunning: false }]);
   return table;
 }
+
+test("without an owner table a rule goes when its process exits", async () => {
+  const { end } = await makeRule();
+  await end("exit");
+  expect(await listRules()).toEqual([]);
+  expect(await send(OTHER_PORT)).toMatchObject({ echoed: COUNT });
+});
 
 test("a rule that a killed process left goes at the next intercept, and what waits in a queue survives it", async () => {
   await leaveRule();
