@@ -7,6 +7,7 @@ export {
   RuleError,
 } from "./errors.js";
 export { InterfaceNames, type InterfaceNamesOptions } from "./interface-names.js";
+export { type ListedRule, listRules, type RuleListOptions, removeLeftovers } from "./list-rules.js";
 export type { Conntrack, ConntrackTranslation } from "./packet/conntrack.js";
 export type { ConntrackInfo, ConntrackStatus, ConntrackTcpState } from "./packet/conntrack-names.js";
 export type {
@@ -22,4 +23,15 @@ export { NfQueue } from "./queue.js";
 export type { PacketHandler, QueueEvents, QueueOptions, QueueStatistics } from "./queue-options.js";
 export { QueueRules, type QueueRulesOptions, type Rule } from "./rule.js";
 export type { QueueStatement } from "./rules/expressions.js";
-export type { Match } from "./rules/match.js";
+export type {
+  AddressMatch,
+  ConntrackState,
+  MarkMatch,
+  Match,
+  MatchFamily,
+  MatchHook,
+  MatchParts,
+  PortMatch,
+  ProtocolName,
+} from "./rules/match.js";
+export type { RuleCounters } from "./rules/rule-table.js";

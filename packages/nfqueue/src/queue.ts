@@ -67,11 +67,10 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.#socket = socket;
     this.#default = options.defaultVerdict === "accept" ? NF_ACCEPT : NF_DROP;
     const { namespace, signal, transport } = options;
-    this.#rules = new QueueRules(
-      number,
-      { namespace, transport: typeof transport === "object" ? transport : undefined },
-      () => this.#decideWaiting(),
-    );
+    this.#rules = new QueueRules(number, {
+      namespace,
+      transport: typeof transport === "object" ? transport : undefined,
+    });
     this.#signal = signal;
     const abort = (): void => {
       // Failures of closing reach whoever calls close(); the signal's own caller has no ear for them.
@@ -128,14 +127,14 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   }
 
   /**
-   * Makes a rule that leads matching packets of IPv4 and IPv6 into this queue. It stands until the rule or the queue is closed; where the
-   * kernel has owner tables (Linux 5.12) also no longer than the process, however that ends.
+   * Makes rules that lead packets of IPv4 and IPv6 that fit one of the matches into this queue, all or none. They stand until the `Rule` is
+   * disposed or the queue closed; where the kernel has owner tables (Linux 5.12) also no longer than the process, however that ends.
    *
-   * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where the match or the kernel does not allow it.
+   * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it.
    */
-  async intercept(match: Match): Promise<Rule> {
+  async intercept(...matches: readonly Match[]): Promise<Rule> {
     this.#assertOpen();
-    return this.#rules.intercept(match);
+    return this.#rules.intercept(...matches);
   }
 
   /**

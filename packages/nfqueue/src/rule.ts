@@ -1,30 +1,53 @@
 import type { TransportProvider } from "@nlring/netlink";
 import { RuleError } from "./errors.js";
+import { checkMatch } from "./rules/check-match.js";
 import type { QueueStatement } from "./rules/expressions.js";
-import { checkMatch, type Match } from "./rules/match.js";
-import { type InstalledRule, NftablesTable } from "./rules/nftables-table.js";
+import type { Match } from "./rules/match.js";
+import type { InstalledRules, RuleCounters } from "./rules/rule-table.js";
+import { SharedTable } from "./rules/shared-table.js";
 
-/** A rule that leads packets into a queue. */
+/** What `intercept` made: a rule for each of its matches, that come and go together. */
 export class Rule {
-  /** The nftables table that it lies in, in the families ip and ip6 or in inet. */
+  /** The matches, as they were given. */
+  readonly matches: readonly Match[];
+  /** The nftables table that it lies in, in the families ip and ip6 or in inet. All rules of a process share one. */
   readonly table: string;
-  /** True where the kernel removes the rule when the process dies, however it dies; else it goes on dispose and on exit. */
+  /**
+   * True where the kernel removes the rule when the process dies, however it dies; else it goes on dispose and on exit, and one that a
+   * killed process left goes at the next `intercept`.
+   */
   readonly crashSafe: boolean;
   /** How it queues: nftables' own expression, or the xtables target where the kernel lacks that. */
   readonly statement: QueueStatement;
+  readonly #counters: () => Promise<readonly RuleCounters[] | undefined>;
   readonly #dispose: () => Promise<void>;
   #disposed: Promise<void> | undefined;
 
-  constructor(installed: InstalledRule, dispose: () => Promise<void>) {
+  constructor(
+    matches: readonly Match[],
+    installed: InstalledRules,
+    counters: () => Promise<readonly RuleCounters[] | undefined>,
+    dispose: () => Promise<void>,
+  ) {
+    this.matches = matches;
     this.table = installed.table;
     this.crashSafe = installed.crashSafe;
     this.statement = installed.statement;
+    this.#counters = counters;
     this.#dispose = dispose;
   }
 
   /**
-   * Deletes the rule. With a queue's last rule everything that waits gets the default verdict, and the table goes; removing it has the
-   * kernel drop every packet that waits in any other queue of the namespace.
+   * What the kernel counted of each match, in their order: the packets that it led into the queue so far, or to nobody where none listens.
+   * Undefined where the kernel has no counters. Rejects with RuleError once the rule is gone.
+   */
+  counters(): Promise<readonly RuleCounters[] | undefined> {
+    return this.#counters();
+  }
+
+  /**
+   * Deletes the rule. Resolves when no packet comes by it any more; those that it queued are in the queue then, and are decided as any
+   * other.
    */
   dispose(): Promise<void> {
     this.#disposed ??= this.#dispose();
@@ -42,86 +65,74 @@ export interface QueueRulesOptions {
   readonly namespace?: string | number | undefined;
   /** A transport of `./testing`, whose rules do nothing; the kernel's where undefined. */
   readonly transport?: TransportProvider | undefined;
+  /** False makes rules as on kernels before 5.12, which remove none when a process dies: for tests of what happens then. */
+  readonly ownerTable?: boolean | undefined;
 }
 
 /**
  * The rules that lead packets into one queue, made and taken away in the order that loses no packet. A queue has its own
  * (`queue.intercept`); alone they serve a queue that another process or program listens on.
+ *
+ * From its construction to `close` it keeps the table of the process's rules in place, which takes waiting packets with it.
  */
 export class QueueRules {
   /** Number of the queue that the rules lead to. */
   readonly queue: number;
-  readonly #options: QueueRulesOptions;
-  readonly #decideWaiting: () => void;
-  #table: NftablesTable | undefined;
-  #closed = false;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #table: SharedTable;
+  readonly #rules = new Set<InstalledRules>();
+  #closed: Promise<void> | undefined;
 
-  /**
-   * @param decideWaiting called when the last rule went and what it queued is in the queue, before the table goes: whatever is not
-   * decided then is dropped by the kernel
-   */
-  constructor(queue: number, options: QueueRulesOptions = {}, decideWaiting: () => void = () => {}) {
+  constructor(queue: number, options: QueueRulesOptions = {}) {
     this.queue = queue;
-    this.#options = options;
-    this.#decideWaiting = decideWaiting;
+    this.#table = SharedTable.join(options);
   }
 
   /**
-   * Makes a rule that leads matching packets of IPv4 and IPv6 into the queue. Rejects with PermissionError without CAP_NET_ADMIN, and with
-   * RuleError where the match or the kernel does not allow it.
+   * Makes rules that lead packets of IPv4 and IPv6 that fit one of the matches into the queue: all of them in one transaction, or none.
+   * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it.
    */
-  async intercept(match: Match): Promise<Rule> {
-    const checked = checkMatch(match);
-    return this.#inTurn(async () => {
-      if (this.#closed) throw new RuleError("the rules of this queue are closed");
-      this.#table ??= await NftablesTable.open(this.queue, this.#options);
-      const installed = await this.#table.add(checked);
-      return new Rule(installed, () => this.#inTurn(() => this.#dispose(installed.chain)));
-    });
+  async intercept(...matches: readonly Match[]): Promise<Rule> {
+    const checked = matches.map((match) => checkMatch(match, this.queue));
+    if (checked.length === 0)
+      throw new RuleError('intercept takes a match or more, such as { hook: "input" }');
+    if (this.#closed !== undefined) throw new RuleError("the rules of this queue are closed: open it again");
+    const installed = await this.#table.add(checked, this.#rules);
+    return new Rule(
+      matches,
+      installed,
+      () => this.#count(installed),
+      () => this.#table.delete(this.#rules, installed),
+    );
   }
 
   /** Deletes every rule; resolves when what they queued is in the queue. */
   stop(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#table === undefined || this.#table.size === 0) return;
-      await this.#table.deleteAll();
-      await this.#table.settled();
-    });
+    return this.#table.delete(this.#rules);
   }
 
-  /** Deletes every rule and the table; what still waits in the queue is dropped by the kernel. */
+  /**
+   * Deletes every rule. With the last queue of the process in this namespace their table goes, and the kernel drops what still waits in any
+   * queue there.
+   */
   close(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#closed = true;
-      const table = this.#table;
-      this.#table = undefined;
-      try {
-        await table?.remove();
-      } finally {
-        await table?.close();
-      }
-    });
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #dispose(chain: string): Promise<void> {
-    const table = this.#table;
-    if (table === undefined) return;
-    await table.delete(chain);
-    if (table.size > 0) return;
-    await table.settled();
-    this.#decideWaiting();
-    await table.remove();
+  async #count(installed: InstalledRules): Promise<readonly RuleCounters[] | undefined> {
+    if (!this.#rules.has(installed)) throw new RuleError("the rule is gone, and its counters with it");
+    return this.#table.counters(installed);
   }
 
-  /** One change at a time: a table that is being made must not be closed half-way, or it would stay behind. */
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(change);
-    this.#last = result.catch(() => {});
-    return result;
+  async #close(): Promise<void> {
+    try {
+      await this.stop();
+    } finally {
+      await this.#table.leave();
+    }
   }
 }

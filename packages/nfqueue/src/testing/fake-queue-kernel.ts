@@ -1,4 +1,13 @@
-import type { Message, MessageWriter, Transport, TransportProvider, TransportRequest } from "@nlring/netlink";
+import {
+  type Message,
+  type MessageWriter,
+  NLM_F_DUMP,
+  NLM_F_MULTI,
+  NLMSG_DONE,
+  type Transport,
+  type TransportProvider,
+  type TransportRequest,
+} from "@nlring/netlink";
 import {
   FakeKernel,
   type FakeKernelOptions,
@@ -70,7 +79,7 @@ interface BoundQueue {
  * const { verdict, mark } = await kernel.enqueue(0, { payload: packetBytes });
  * ```
  *
- * `queue.intercept` succeeds and does nothing here: `enqueue` is what a rule does.
+ * `queue.intercept` succeeds and does nothing here, and no rule is counted or listed: `enqueue` is what a rule does.
  */
 export class FakeQueueKernel implements TransportProvider {
   readonly #kernel: FakeKernel;
@@ -137,7 +146,13 @@ export class FakeQueueKernel implements TransportProvider {
 
   #handle(request: KernelRequest): void {
     const { message } = request;
-    if (message.type >> 8 !== NFNL_SUBSYS_QUEUE) return;
+    if (message.type >> 8 !== NFNL_SUBSYS_QUEUE) {
+      // nftables: it takes every rule, and has none to tell of.
+      if ((message.flags & NLM_F_DUMP) === NLM_F_DUMP) {
+        request.reply(NLMSG_DONE, NLM_F_MULTI, (writer) => writer.uint32(0));
+      }
+      return;
+    }
     const queue = message.view.getUint16(message.payloadOffset + 2);
     // Asks about privilege alone, whoever holds the queue.
     if (message.type === MESSAGE_CONFIG && commandOf(message) === NFQNL_CFG_CMD_PF_BIND) return;
