@@ -2,6 +2,7 @@ import { HOST_IS_LITTLE_ENDIAN, type Message, NetlinkError } from "@nlring/netli
 import {
   NF_ACCEPT,
   NF_DROP,
+  NF_REPEAT,
   NFGENMSG_LENGTH,
   NFQA_CAP_LEN,
   NFQA_IFINDEX_INDEV,
@@ -14,19 +15,15 @@ import {
   NFQA_SKB_INFO,
 } from "./abi.js";
 import { PacketDecidedError } from "./errors.js";
+import { type RequeueOptions, requeueVerdict, type VerdictOptions } from "./verdict.js";
 
 export type Family = "ip" | "ip6" | "bridge" | "arp" | "netdev" | "unknown";
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "unknown";
 export type Verdict = "accept" | "drop";
 
-export interface VerdictOptions {
-  /** Sets the packet's mark (skb->mark); 0 is a mark as any other. Untouched where undefined. */
-  readonly mark?: number | undefined;
-}
-
 /** What a packet needs of its queue. */
 export interface PacketQueue {
-  decide(packet: Packet, verdict: number, mark: number | undefined): void;
+  decide(packet: Packet, verdict: number, options: VerdictOptions | undefined): void;
   hold(packet: Packet): void;
 }
 
@@ -210,16 +207,37 @@ export class Packet {
     return this;
   }
 
-  /** Lets the packet go on its way. */
+  /**
+   * Lets the packet go on its way, changed as the options say. Throws VerdictOptionError, or PacketCutError for a new payload of a packet that
+   * is not all here; the packet is undecided then, and nothing was sent.
+   */
   accept(options?: VerdictOptions): void {
     this.#readable();
-    this.#queue.decide(this, NF_ACCEPT, options?.mark);
+    this.#queue.decide(this, NF_ACCEPT, options);
   }
 
   /** Discards the packet. */
   drop(): void {
     this.#readable();
     this.#queue.decide(this, NF_DROP, undefined);
+  }
+
+  /**
+   * Has the packet go through its hook's chain again, changed as the options say: it meets the same rule and comes back to this queue, unless
+   * the rule looks at something that changed, such as the mark. Throws as `accept`.
+   */
+  repeat(options?: VerdictOptions): void {
+    this.#readable();
+    this.#queue.decide(this, NF_REPEAT, options);
+  }
+
+  /**
+   * Hands the packet to another queue, changed as the options say. Where nobody listens there it is dropped, or goes on its way with `bypass`.
+   * Throws as `accept`.
+   */
+  requeue(queue: number, options?: RequeueOptions): void {
+    this.#readable();
+    this.#queue.decide(this, requeueVerdict(queue, options?.bypass ?? false), options);
   }
 
   /** For the queue: keeps the frame while a promise decides. */
