@@ -39,7 +39,7 @@ export class PacketReader {
       if (message === undefined) return undefined;
       if (message.senderPort === 0 && message.type === MESSAGE_PACKET && this.#isOurs(message)) {
         const packet = new Packet(this.#verdicts, message, this.#layout);
-        if (((packet.id - this.lastId) | 0) <= 0) this.#sender.stopJoining();
+        if (this.received > 0 && ((packet.id - this.lastId) | 0) <= 0) this.#sender.stopJoining();
         this.received++;
         this.lastId = packet.id;
         return packet;

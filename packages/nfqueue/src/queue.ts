@@ -126,7 +126,8 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       await socket.close();
       throw error;
     }
-    if (socket.transport.kind !== "kernel-ring") {
+    // A mapped ring is no receive buffer, and one in memory is as large as was asked for.
+    if (socket.transport.kind === "user-ring") {
       const warning = receiveBufferWarning(socket.receiveBuffer, configuration);
       if (warning !== undefined) process.emitWarning(warning, { code: "NLRING_RECEIVE_BUFFER" });
     }
