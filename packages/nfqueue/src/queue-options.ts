@@ -19,11 +19,6 @@ const WHOLE_PACKET = 0xffff;
 const QUEUE_MAX_LENGTH = 1024;
 /** It holds 1,820 packets of 1,400 bytes: more than the kernel keeps waiting by default. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
-/** What a waiting packet of 1,400 bytes is charged in the receive buffer, and one of few bytes. */
-const PACKET_CHARGE = 2304;
-const SMALL_PACKET_CHARGE = 832;
-/** Up to that copy range, packets are charged as small ones. */
-const SMALL_PACKET = 128;
 
 export interface QueueOptions {
   /**
@@ -174,22 +169,6 @@ export function checkCopyRange(bytes: number): number {
 /** Throws RangeError. */
 export function checkMaxLength(packets: number): number {
   return checkRange("queueMaxLength", packets, 1, 0xffff_ffff);
-}
-
-/** Why the receive buffer is too small for the queue, in figures; undefined where it is not. */
-export function receiveBufferWarning(
-  receiveBuffer: number,
-  { copyRange, queueMaxLength }: QueueConfiguration,
-): string | undefined {
-  const charge = copyRange <= SMALL_PACKET ? SMALL_PACKET_CHARGE : PACKET_CHARGE;
-  const holds = Math.floor(receiveBuffer / charge);
-  if (holds >= queueMaxLength) return undefined;
-  const figure = (value: number): string => value.toLocaleString("en");
-  return (
-    `the receive buffer of ${figure(receiveBuffer)} bytes holds some ${figure(holds)} packets, charged ${figure(charge)} bytes each, ` +
-    `and the queue ${figure(queueMaxLength)}: what comes beyond that is lost. Raise net.core.rmem_max to ` +
-    `${figure(Math.ceil((queueMaxLength * charge) / 2))} with receiveBuffer ${figure(queueMaxLength * charge)}, or lower queueMaxLength`
-  );
 }
 
 function checkRange(name: string, value: number, minimum: number, maximum: number): number {

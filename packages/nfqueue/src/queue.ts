@@ -20,6 +20,7 @@ import { QueueClosedError, QueueLostError } from "./errors.js";
 import { type KernelStatistics, readKernelStatistics } from "./kernel-statistics.js";
 import { type LossReport, LossWatch } from "./loss-report.js";
 import type { Packet } from "./packet.js";
+import { PACKETS_PER_TURN, PacketIterator } from "./packet-iterator.js";
 import { PacketReader } from "./packet-reader.js";
 import { type EndingQueue, unwatchProcessEnd, watchProcessEnd } from "./process-end.js";
 import {
@@ -30,16 +31,13 @@ import {
   type QueueEvents,
   type QueueOptions,
   type QueueStatistics,
-  receiveBufferWarning,
   socketOptionsOf,
 } from "./queue-options.js";
+import { warnOfHandlerError, warnOfLoss, warnOfReceiveBuffer } from "./queue-warnings.js";
 import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
 import { VerdictSender } from "./verdict-sender.js";
 import { Verdicts } from "./verdicts.js";
-
-/** Packets handled before other work of the event loop gets its turn. */
-const PACKETS_PER_TURN = 512;
 
 /**
  * One NFQUEUE queue: the kernel hands it packets, and each gets exactly one verdict.
@@ -127,10 +125,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       throw error;
     }
     // A mapped ring is no receive buffer, and one in memory is as large as was asked for.
-    if (socket.transport.kind === "user-ring") {
-      const warning = receiveBufferWarning(socket.receiveBuffer, configuration);
-      if (warning !== undefined) process.emitWarning(warning, { code: "NLRING_RECEIVE_BUFFER" });
-    }
+    if (socket.transport.kind === "user-ring") warnOfReceiveBuffer(socket.receiveBuffer, configuration);
     return new NfQueue(number, socket, options, configuration);
   }
 
@@ -232,61 +227,25 @@ export class NfQueue extends EventEmitter<QueueEvents> {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Packet> {
     this.#claim();
-    let current: Packet | undefined;
-    let inTurn = 0;
-    let pulling = false;
-    const settleCurrent = (): void => {
-      const packet = current;
-      current = undefined;
-      if (packet !== undefined) this.#verdicts.settle(packet);
-    };
-    const next = async (): Promise<IteratorResult<Packet, undefined>> => {
-      try {
-        while (this.#closing === undefined) {
-          if (inTurn >= PACKETS_PER_TURN) {
-            inTurn = 0;
-            await nextTurn();
-            continue;
-          }
-          const packet = this.#reader.take();
-          if (packet !== undefined) {
-            inTurn++;
-            current = packet;
-            this.#verdicts.outstanding.add(packet);
-            return { value: packet, done: false };
-          }
-          inTurn = 0;
-          this.#endTurn();
-          await this.#socket.readable();
-        }
-      } catch (error) {
-        await this.#endReading(error);
-      }
-      await this.#closing;
-      this.#signal?.throwIfAborted();
-      return { value: undefined, done: true };
-    };
-    return {
-      next: async () => {
-        if (pulling) throw new BusyError("the iterator waits for a packet already: pull one at a time");
-        pulling = true;
-        try {
-          settleCurrent();
-          return await next();
-        } finally {
-          pulling = false;
-        }
+    return new PacketIterator({
+      take: () => this.#reader.take(),
+      isClosing: () => this.#closing !== undefined,
+      keep: (packet) => this.#verdicts.outstanding.add(packet),
+      settle: (packet) => this.#verdicts.settle(packet),
+      untilMore: async () => {
+        this.#endTurn();
+        await this.#socket.readable();
       },
-      return: async () => {
-        settleCurrent();
+      end: (error) => this.#endReading(error),
+      closed: async () => {
+        await this.#closing;
+        this.#signal?.throwIfAborted();
+      },
+      leave: async () => {
         await this.close();
         this.#reading = false;
-        return { value: undefined, done: true };
       },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    });
   }
 
   /** Keeps the process alive while packets are waited for (the default). */
@@ -387,11 +346,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     if (this.listenerCount("handlerError") > 0) {
       this.emit("handlerError", error);
     } else if (this.#handlerErrors === 1) {
-      process.emitWarning(
-        `a packet handler failed; its packet got the default verdict, and further failures are counted in statistics.handlerErrors. ` +
-          `Listen to "handlerError" to see each. The failure: ${error instanceof Error ? error.stack : String(error)}`,
-        { code: "NLRING_HANDLER_ERROR" },
-      );
+      warnOfHandlerError(error);
     }
   }
 
@@ -404,18 +359,10 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   #reportLoss(loss: LossReport): void {
     if (this.listenerCount("loss") > 0) {
       this.emit("loss", loss);
-      return;
+    } else if (!this.#toldLoss) {
+      this.#toldLoss = true;
+      warnOfLoss(this.number, loss);
     }
-    if (this.#toldLoss) return;
-    this.#toldLoss = true;
-    const figures = Object.entries(loss).flatMap(([name, count]) =>
-      count === 0 ? [] : [`${name} ${count}`],
-    );
-    process.emitWarning(
-      `queue ${this.number} lost packets or verdicts (${figures.join(", ")}); further losses are counted in its statistics. ` +
-        `Listen to "loss" to hear of all`,
-      { code: "NLRING_LOSS" },
-    );
   }
 
   /** Gives the default verdict to everything that waits, here and in the socket, in the order in which it came. */

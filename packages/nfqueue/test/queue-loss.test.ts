@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type LossReport, NfQueue, type Packet } from "../src/index.js";
 import { parseKernelStatistics } from "../src/kernel-statistics.js";
-import { receiveBufferWarning } from "../src/queue-options.js";
+import { receiveBufferWarning } from "../src/queue-warnings.js";
 import { FakeQueueKernel } from "../src/testing/index.js";
 
 let kernel: FakeQueueKernel;
