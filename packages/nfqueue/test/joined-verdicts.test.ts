@@ -148,6 +148,49 @@ describe("verdicts that say the same", () => {
   });
 });
 
+describe("nothing is joined any more", () => {
+  test("once an id came out of order: a batch might mean packets that are still to come", async () => {
+    const queue = await open();
+    const running = queue.run((packet) => packet.accept());
+    await Promise.all(many(10));
+    expect(queue.statistics.verdictMessages).toBe(1);
+    kernel.setNextId(3, 5);
+    await Promise.all(many(10));
+    expect(queue.statistics).toMatchObject({ accepted: 20, verdictMessages: 11 });
+    await queue.close();
+    await running;
+  });
+
+  test("once a message was lost above the kernel: its packet waits, unseen, and is nobody's to accept", async () => {
+    const queue = await open({ receiveBuffer: 10_000 });
+    queue.on("loss", () => {});
+    const fates: string[] = [];
+    const send = (count: number): void => {
+      for (const fate of many(count)) void fate.then(({ verdict }) => fates.push(verdict));
+    };
+    // Nobody reads while requests are answered: as much as the receive buffer holds is kept, and the rest discarded.
+    send(9);
+    await queue.setMaxLength(1000);
+    send(9);
+    await queue.setMaxLength(1000);
+    send(1);
+    const seen: number[] = [];
+    const running = queue.run((packet) => {
+      seen.push(packet.id);
+      packet.accept();
+    });
+    while (seen.at(-1) !== 19) await nextTurn();
+    await nextTurn();
+    const unseen = 19 - seen.length;
+    expect(unseen).toBeGreaterThan(0);
+    expect(kernel.waiting(3)).toBe(unseen);
+    await queue.close();
+    await running;
+    expect(fates.filter((verdict) => verdict === "drop")).toHaveLength(unseen);
+    expect(fates).toHaveLength(19);
+  });
+});
+
 interface Step {
   readonly verdict: "accept" | "drop" | "repeat" | "requeue" | "payload";
   readonly mark: number | undefined;
