@@ -13,8 +13,10 @@ export interface IteratedQueue {
   keep(packet: Packet): void;
   /** The body is done with it. */
   settle(packet: Packet): void;
-  /** Sends what was decided and resolves when there may be another packet. */
-  untilMore(): Promise<void>;
+  /** Sends what was decided. Throws where the queue is lost. */
+  endTurn(): void;
+  /** Resolves when there may be another packet. */
+  readable(): Promise<void>;
   /** Returns where the reading ended because the queue was closed, else throws why it did. */
   end(error: unknown): Promise<void>;
   /** Resolves when the queue is closed; throws where its signal closed it. */
@@ -66,6 +68,7 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
       while (!queue.isClosing()) {
         if (this.#inTurn >= PACKETS_PER_TURN) {
           this.#inTurn = 0;
+          queue.endTurn();
           await nextTurn();
           continue;
         }
@@ -77,7 +80,8 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
           return { value: packet, done: false };
         }
         this.#inTurn = 0;
-        await queue.untilMore();
+        queue.endTurn();
+        await queue.readable();
       }
     } catch (error) {
       await queue.end(error);

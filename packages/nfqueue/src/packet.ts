@@ -208,8 +208,9 @@ export class Packet {
   }
 
   /**
-   * Lets the packet go on its way, changed as the options say. Throws VerdictOptionError, or PacketCutError for a new payload of a packet that
-   * is not all here; the packet is undecided then, and nothing was sent.
+   * Lets the packet go on its way, changed as the options say. Throws VerdictOptionError, PacketCutError for a new payload of a packet that
+   * is not all here, SystemError where the kernel has no memory for a verdict that changes more than the mark (others wait for it), and
+   * QueueClosedError; the packet is undecided then, and nothing was sent.
    */
   accept(options?: VerdictOptions): void {
     this.#readable();

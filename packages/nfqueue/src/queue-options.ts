@@ -97,10 +97,13 @@ export interface QueueStatistics {
   readonly unknownVerdicts: number;
   /** Verdicts that the kernel refused for another reason; a lower bound as well. */
   readonly refusedVerdicts: number;
-  /** Packets that the receive buffer had no room for, which the kernel dropped or, failing open, let pass; undefined before Linux 4.12. */
+  /**
+   * Packets that the receive buffer had no room for, which the kernel dropped or, failing open, let pass; its complaints about verdicts that
+   * found no room count among them. Undefined before Linux 4.12.
+   */
   readonly receiveDrops: number | undefined;
   /**
-   * Those of them that passed unseen, on a queue that fails open. A lower bound: what passes because the queue is at its maximum length is
+   * Those of them that passed unseen, on a queue that fails open; 0 on another. What passes because the queue is at its maximum length is
    * counted by nobody, so let the receive buffer be the smaller of the two.
    */
   readonly passedUnseen: number | undefined;

@@ -232,10 +232,8 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       isClosing: () => this.#closing !== undefined,
       keep: (packet) => this.#verdicts.outstanding.add(packet),
       settle: (packet) => this.#verdicts.settle(packet),
-      untilMore: async () => {
-        this.#endTurn();
-        await this.#socket.readable();
-      },
+      endTurn: () => this.#endTurn(),
+      readable: () => this.#socket.readable(),
       end: (error) => this.#endReading(error),
       closed: async () => {
         await this.#closing;
