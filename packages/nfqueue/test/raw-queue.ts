@@ -6,11 +6,13 @@ const MESSAGE_CONFIG = (3 << 8) | 2;
 const NFQA_PACKET_HDR = 1;
 const NFQA_VERDICT_HDR = 2;
 const NFQA_MARK = 3;
+const NFQA_VLAN = 19;
+const NFQA_VLAN_TCI = 2;
 const NFQA_PRIORITY = 21;
 
 /** A listener on a queue, written without the package under test: it accepts every packet and notes what the kernel says of it. */
 export class RawQueue implements AsyncDisposable {
-  readonly seen: { mark: number; priority: number }[] = [];
+  readonly seen: { mark: number; priority: number; vlan: number }[] = [];
   readonly #socket: NetlinkSocket;
   readonly #receiving: Promise<void>;
 
@@ -18,13 +20,16 @@ export class RawQueue implements AsyncDisposable {
     this.#socket = socket;
     this.#receiving = socket.receive((message) => {
       if (message.type !== MESSAGE_PACKET) return;
-      const packet = { mark: 0, priority: 0 };
+      const packet = { mark: 0, priority: 0, vlan: 0 };
       let id = 0;
       const attributes = message.attributes(4);
       while (attributes.next()) {
         if (attributes.type === NFQA_PACKET_HDR) id = attributes.view.getUint32(attributes.offset);
         if (attributes.type === NFQA_MARK) packet.mark = attributes.uint32Network();
         if (attributes.type === NFQA_PRIORITY) packet.priority = attributes.uint32Network();
+        if (attributes.type !== NFQA_VLAN) continue;
+        const tag = attributes.nested();
+        while (tag.next()) if (tag.type === NFQA_VLAN_TCI) packet.vlan = tag.uint16Network();
       }
       this.seen.push(packet);
       const writer = socket.compose(MESSAGE_VERDICT, 0, 16).uint8(0).uint8(0).uint16Network(number);

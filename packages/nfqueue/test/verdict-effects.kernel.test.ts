@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { promisify } from "node:util";
 import { NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { BridgeRule } from "./bridge-rule.js";
 import { Datagrams } from "./datagrams.js";
 import { RawQueue } from "./raw-queue.js";
 import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
@@ -107,10 +110,10 @@ test("a packet that was cut refuses a new payload, and goes on as it came", asyn
   await running;
 });
 
-test("requeue hands the packet to another queue with its mark, and priority", async () => {
+test("requeue hands the packet to another queue with its mark", async () => {
   const second = await RawQueue.open(QUEUE + 1);
   const queue = await intercepted();
-  const running = queue.run((packet) => packet.requeue(QUEUE + 1, { mark: 0xabc, priority: 0x10002 }));
+  const running = queue.run((packet) => packet.requeue(QUEUE + 1, { mark: 0xabc }));
   await datagrams.send("one");
   await datagrams.until(1);
   expect(second.seen[0]?.mark).toBe(0xabc);
@@ -320,11 +323,35 @@ test("a verdict sets the mark of the connection where the kernel can, else the q
 });
 
 test("a verdict tags a packet of a bridge", async (context) => {
+  const rule = await BridgeRule.make(QUEUE).catch((error: unknown) => error);
   requireKernel(
     context,
-    false,
-    "CONFIG_NFT_QUEUE is needed to queue from a bridge, and no rule of this package does so yet",
+    rule instanceof BridgeRule,
+    `CONFIG_NFT_QUEUE is needed to queue from a bridge: ${String(rule)}`,
   );
+  if (!(rule instanceof BridgeRule)) return;
+  const second = await RawQueue.open(QUEUE + 1);
+  const queue = await open();
+  const families = new Set<string>();
+  const running = queue.run((packet) => {
+    families.add(packet.family);
+    packet.requeue(QUEUE + 1, { vlan: { id: 42, priority: 5 } });
+  });
+  // An interface that comes up says so by multicast, which enters the bridge.
+  const run = promisify(execFile);
+  const ip = (...words: readonly string[]): Promise<unknown> => run("ip", words);
+  await ip("link", "add", "nlring-br", "type", "bridge");
+  await ip("link", "add", "nlring-in", "type", "veth", "peer", "name", "nlring-out");
+  await ip("link", "set", "nlring-in", "master", "nlring-br");
+  for (const name of ["nlring-br", "nlring-in", "nlring-out"]) await ip("link", "set", name, "up");
+  while (second.seen.length === 0) await nextTurn();
+  expect([...families]).toEqual(["bridge"]);
+  expect(second.seen[0]?.vlan).toBe((5 << 13) | 42);
+  for (const name of ["nlring-in", "nlring-br"]) await ip("link", "delete", name);
+  await queue.close();
+  await running;
+  await second[Symbol.asyncDispose]();
+  await rule[Symbol.asyncDispose]();
 });
 
 test("owner and security context can be asked for", async () => {
