@@ -1,14 +1,22 @@
 import type { Packet } from "./packet.js";
 
+interface Entry {
+  readonly packet: Packet;
+  /** When it falls due, in ms of `performance.now()`. */
+  readonly due: number;
+  older: Entry | undefined;
+  newer: Entry | undefined;
+}
+
 /** Packets that outlived the call that delivered them, in the order in which they came, and the verdict timeout of them all. */
 export class OutstandingPackets {
-  /** Each with the time at which it falls due, in ms of `performance.now()`. */
-  readonly #packets = new Map<Packet, number>();
+  // A list of its own beside the map: finding a map's first key passes over every deletion before it, and an iterator that is kept open
+  // keeps each table alive that the map has outgrown since.
+  readonly #entries = new Map<Packet, Entry>();
+  #oldest: Entry | undefined;
+  #newest: Entry | undefined;
   readonly #timeout: number | undefined;
   readonly #onDue: (packet: Packet) => void;
-  /** Walks the map as it changes, so that the oldest packet is found without passing over what was deleted before it each time. */
-  #cursor: Iterator<Packet, undefined> = this.#packets.keys();
-  #oldest: Packet | undefined;
   /** One timer, for the oldest. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -21,42 +29,41 @@ export class OutstandingPackets {
     this.#onDue = onDue;
   }
 
-  get size(): number {
-    return this.#packets.size;
-  }
-
   /** The packet that has waited longest; undefined where none waits. */
   get oldest(): Packet | undefined {
-    if (this.#packets.size === 0) return undefined;
-    while (this.#oldest === undefined || !this.#packets.has(this.#oldest)) {
-      const step = this.#cursor.next();
-      if (step.done === true) {
-        // It had reached the end before the packet was added.
-        this.#cursor = this.#packets.keys();
-        continue;
-      }
-      this.#oldest = step.value;
-    }
-    return this.#oldest;
+    return this.#oldest?.packet;
   }
 
+  /** Adds the packet that came last; one that is there already keeps its place. */
   add(packet: Packet): void {
-    if (this.#timeout === undefined) {
-      this.#packets.set(packet, Number.POSITIVE_INFINITY);
-      return;
-    }
-    if (this.#packets.has(packet)) return;
-    this.#packets.set(packet, performance.now() + this.#timeout);
-    if (this.#timer === undefined) this.#arm(this.#timeout);
+    if (this.#entries.has(packet)) return;
+    const due = this.#timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + this.#timeout;
+    const entry: Entry = { packet, due, older: this.#newest, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
+    this.#entries.set(packet, entry);
+    if (this.#timeout !== undefined && this.#timer === undefined) this.#arm(this.#timeout);
   }
 
   delete(packet: Packet): void {
-    if (this.#packets.size > 0) this.#packets.delete(packet);
+    const entry = this.#oldest === undefined ? undefined : this.#entries.get(packet);
+    if (entry === undefined) return;
+    this.#entries.delete(packet);
+    const { older, newer } = entry;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 
-  /** The packets, oldest first; those that are deleted on the way are passed over. */
-  [Symbol.iterator](): IterableIterator<Packet> {
-    return this.#packets.keys();
+  /** The packets, oldest first; each may be deleted when it has been handed out. */
+  *[Symbol.iterator](): IterableIterator<Packet> {
+    for (let entry = this.#oldest; entry !== undefined; ) {
+      const { packet, newer } = entry;
+      yield packet;
+      entry = newer;
+    }
   }
 
   /** Lets packets wait for as long as they like. */
@@ -72,16 +79,15 @@ export class OutstandingPackets {
 
   #expire(): void {
     this.#timer = undefined;
-    for (;;) {
-      const packet = this.oldest;
-      if (packet === undefined) return;
-      const left = (this.#packets.get(packet) ?? 0) - performance.now();
+    for (let entry = this.#oldest; entry !== undefined; entry = this.#oldest) {
+      const left = entry.due - performance.now();
       if (left > 0) {
         this.#arm(left);
         return;
       }
-      this.#packets.delete(packet);
-      this.#onDue(packet);
+      this.#onDue(entry.packet);
+      // Whatever became of it, it is not asked about again.
+      this.delete(entry.packet);
     }
   }
 }

@@ -12,7 +12,13 @@ const closedOnSignals = new Set<EndingQueue>();
 
 /** One listener for all queues: Node warns of a leak at the eleventh. */
 function decideAll(): void {
-  for (const queue of open) queue.decideAtExit();
+  for (const queue of open) {
+    try {
+      queue.decideAtExit();
+    } catch {
+      // Its packets go with its socket; those of the other queues shall not.
+    }
+  }
 }
 
 function closeAll(signal: NodeJS.Signals): void {
