@@ -86,4 +86,6 @@ export interface SocketStatistics extends ReceiveStatistics {
    * as it was then.
    */
   readonly drops: number | undefined;
+  /** Sends that the kernel had no memory for (EAGAIN, ENOBUFS, ENOMEM): what they held stayed, and was tried again. */
+  readonly sendRetries: number;
 }

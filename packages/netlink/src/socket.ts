@@ -99,7 +99,7 @@ export class NetlinkSocket {
   /** What was received and lost so far. */
   get statistics(): SocketStatistics {
     const drops = this.#closed === undefined ? this.#transport.drops() : this.#closed.drops;
-    return { ...this.#receiver.statistics, drops };
+    return { ...this.#receiver.statistics, drops, sendRetries: this.#sender.retries };
   }
 
   /**
@@ -307,6 +307,31 @@ export class NetlinkSocket {
     if (this.#closed !== undefined) return;
     this.#requester.sendRun();
     this.#sender.flush();
+  }
+
+  /**
+   * For subsystems that keep messages back to join them: `write` is called right before what was committed leaves, also where nothing was, and
+   * what it composes and commits leaves with it. It takes the place of the one before, and must not throw. Where something is kept back, ask for
+   * `flushSoon()`.
+   *
+   * While another message is being composed it is not called: what was kept back before must be committed before that is.
+   */
+  beforeFlush(write: () => void): void {
+    this.#assertOpen();
+    this.#sender.beforeFlush(write);
+  }
+
+  /** Has a flush take place before the event loop waits again, as after a `commit`. */
+  flushSoon(): void {
+    this.#assertOpen();
+    this.#sender.flushSoon();
+  }
+
+  /**
+   * Messages that arrived and that no reader will see: those of `discarded`, `truncated` and `malformed` in `statistics`, at no cost.
+   */
+  get unseen(): number {
+    return this.#receiver.unseen;
   }
 
   /**

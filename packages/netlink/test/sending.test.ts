@@ -219,3 +219,87 @@ test("sending is not reading: both readers may commit while they run", async () 
   await socket.close();
   await running;
 });
+
+describe("a subsystem that keeps messages back", () => {
+  test("writes them right before what was committed leaves", async () => {
+    const { socket, types } = await recording();
+    socket.beforeFlush(() => commit(socket, 2));
+    commit(socket, 1);
+    expect(types()).toEqual([]);
+    socket.flush();
+    expect(types()).toEqual([1, 2]);
+  });
+
+  test("has them leave before the event loop waits, though nothing was committed", async () => {
+    const { socket, types } = await recording();
+    let kept = true;
+    socket.beforeFlush(() => {
+      if (kept) commit(socket, 3);
+      kept = false;
+    });
+    socket.flushSoon();
+    expect(types()).toEqual([]);
+    await nextTurn();
+    expect(types()).toEqual([3]);
+    await nextTurn();
+    expect(types()).toEqual([3]);
+  });
+
+  test("has them leave before a request, and before the socket closes", async () => {
+    const { socket, types } = await recording();
+    let kept = 4;
+    socket.beforeFlush(() => {
+      if (kept !== 0) commit(socket, kept);
+      kept = 0;
+    });
+    await socket.request({ type: 9 });
+    expect(types()).toEqual([4, 9]);
+    kept = 5;
+    await socket.close();
+    expect(types()).toEqual([4, 9, 5]);
+  });
+
+  test("does not tear a message that is being composed when another flush comes", async () => {
+    const { socket, sent, types } = await recording();
+    let kept = true;
+    socket.beforeFlush(() => {
+      if (kept) commit(socket, 7);
+      kept = false;
+    });
+    commit(socket, 5);
+    const writer = socket.compose(6, 0, 4);
+    socket.flush();
+    expect(types()).toEqual([5]);
+    writer.uint8(1).uint8(2).uint8(3).uint8(4);
+    socket.commit();
+    await nextTurn();
+    expect(types()).toEqual([5, 6, 7]);
+    expect(sent[1]?.payload).toEqual(Uint8Array.of(1, 2, 3, 4));
+  });
+
+  test("is not called when the socket was closed", async () => {
+    const { socket } = await recording();
+    let calls = 0;
+    socket.beforeFlush(() => {
+      calls++;
+    });
+    await socket.close();
+    expect(calls).toBe(1);
+    socket.flush();
+    await nextTurn();
+    expect(calls).toBe(1);
+    expect(() => socket.flushSoon()).toThrow(expect.objectContaining({ code: "ERR_SOCKET_CLOSED" }));
+  });
+});
+
+test("a send that the kernel has no memory for is counted, and tried again", async () => {
+  const { socket, transport, types } = await recording();
+  const { drain } = transport;
+  let refusals = 3;
+  transport.drain = () => (refusals-- > 0 ? -105 : drain.call(transport));
+  commit(socket, 1);
+  socket.flush();
+  await until(() => types().length > 0, 1_000_000);
+  expect(types()).toEqual([1]);
+  expect(socket.statistics.sendRetries).toBe(3);
+});

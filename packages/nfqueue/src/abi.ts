@@ -31,6 +31,7 @@ export const NFQA_IFINDEX_PHYSINDEV = 7;
 export const NFQA_IFINDEX_PHYSOUTDEV = 8;
 export const NFQA_HWADDR = 9;
 export const NFQA_PAYLOAD = 10;
+/** Nested: attributes of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h). */
 export const NFQA_CT = 11;
 export const NFQA_CT_INFO = 12;
 export const NFQA_CAP_LEN = 13;
@@ -39,6 +40,7 @@ export const NFQA_EXP = 15;
 export const NFQA_UID = 16;
 export const NFQA_GID = 17;
 export const NFQA_SECCTX = 18;
+/** Nested: a VLAN tag; packets of bridges alone. */
 export const NFQA_VLAN = 19;
 export const NFQA_L2HDR = 20;
 export const NFQA_PRIORITY = 21;
@@ -46,6 +48,10 @@ export const NFQA_CGROUP_CLASSID = 22;
 
 export const NFQA_VLAN_PROTO = 1;
 export const NFQA_VLAN_TCI = 2;
+
+export const CTA_MARK = 8;
+export const CTA_LABELS = 22;
+export const CTA_LABELS_MASK = 23;
 
 export const NFQA_SKB_CSUMNOTREADY = 1;
 export const NFQA_SKB_GSO = 2;
@@ -65,11 +71,17 @@ export const NFQNL_COPY_META = 1;
 export const NFQNL_COPY_PACKET = 2;
 
 export const NFQA_CFG_F_FAIL_OPEN = 1;
+export const NFQA_CFG_F_CONNTRACK = 2;
 export const NFQA_CFG_F_GSO = 4;
+export const NFQA_CFG_F_UID_GID = 8;
+export const NFQA_CFG_F_SECCTX = 16;
 
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
 export const NF_QUEUE = 3;
 export const NF_REPEAT = 4;
+/** What an NF_QUEUE verdict's number is shifted by, into the upper 16 bits. */
+export const NF_VERDICT_QBITS = 16;
+export const NF_VERDICT_MASK = 0xff;
 /** Flag of an NF_QUEUE verdict: accept where nobody listens on that queue. */
 export const NF_VERDICT_FLAG_QUEUE_BYPASS = 0x8000;

@@ -11,6 +11,25 @@ export class PacketDecidedError extends NetlinkError {
   }
 }
 
+/** A packet that is not all here, for the copy range or its size, cannot get a new payload. `code` is ERR_PACKET_CUT. */
+export class PacketCutError extends NetlinkError {
+  constructor(id: number, length: number, originalLength: number) {
+    const part = length === 0 ? "without its bytes" : `with ${length} of its ${originalLength} bytes`;
+    super(
+      `packet ${id} came ${part}, and a new payload would take the place of all of them: open the queue with a larger copyRange; ` +
+        "65,531 bytes is the most",
+      { code: "ERR_PACKET_CUT" },
+    );
+  }
+}
+
+/** A verdict's options make no sense, or not for this packet or queue; the packet is undecided. `code` is ERR_VERDICT_OPTION. */
+export class VerdictOptionError extends NetlinkError {
+  constructor(reason: string) {
+    super(reason, { code: "ERR_VERDICT_OPTION" });
+  }
+}
+
 /** The process may not use NFQUEUE here. `code` is the kernel's, EPERM. */
 export class PermissionError extends NetlinkError {
   constructor(what: string, cause: unknown) {
@@ -41,6 +60,33 @@ export class QueueUnsupportedError extends NetlinkError {
         "CONFIG_NETFILTER_NETLINK_QUEUE",
       { code: cause.code, errno: cause.errno, cause },
     );
+  }
+}
+
+/** The kernel cannot do what an option of the queue asks for. `code` is the kernel's. */
+export class QueueOptionError extends NetlinkError {
+  /** The queue's option. */
+  readonly option: string;
+
+  constructor(option: string, kernelOption: string, cause: NetlinkError) {
+    super(
+      `this kernel answers the queue's option "${option}" with ${cause.code}: leave it out, or run a kernel that has ${kernelOption}`,
+      { code: cause.code, errno: cause.errno, cause },
+    );
+    this.option = option;
+  }
+}
+
+/**
+ * The queue is no longer this socket's: it was unbound, another socket has it, the process lost its privilege, or the socket failed
+ * (`cause`). What waited was dropped by the kernel. `code` is ERR_QUEUE_LOST.
+ */
+export class QueueLostError extends NetlinkError {
+  constructor(queue: number, reason: string, cause?: unknown) {
+    super(`queue ${queue} is lost: ${reason}; its rules were removed. Open it again`, {
+      code: "ERR_QUEUE_LOST",
+      cause,
+    });
   }
 }
 

@@ -2,6 +2,7 @@ import { type Message, NetlinkError } from "@nlring/netlink";
 import {
   NF_ACCEPT,
   NF_DROP,
+  NF_REPEAT,
   NFQA_CAP_LEN,
   NFQA_CGROUP_CLASSID,
   NFQA_CT,
@@ -36,19 +37,14 @@ import { type ConntrackInfo, conntrackInfoOf } from "./packet/conntrack-names.js
 import type { PacketLayout } from "./packet/layout.js";
 import type { Family, Hook, PacketAttributes } from "./packet/packet-attributes.js";
 import { decodeVlan, type Vlan } from "./packet/vlan.js";
+import { type RequeueOptions, requeueVerdict, type VerdictOptions } from "./verdict.js";
 
 /** What becomes of a packet. */
 export type Verdict = "accept" | "drop";
 
-/** What a verdict changes on its packet. */
-export interface VerdictOptions {
-  /** Sets the packet's mark (skb->mark); 0 is a mark as any other. Untouched where undefined. */
-  readonly mark?: number | undefined;
-}
-
 /** What a packet needs of its queue. */
 export interface PacketQueue {
-  decide(packet: Packet, verdict: number, mark: number | undefined): void;
+  decide(packet: Packet, verdict: number, options: VerdictOptions | undefined): void;
   hold(packet: Packet): void;
 }
 
@@ -244,16 +240,38 @@ export class Packet implements PacketAttributes {
     return this;
   }
 
-  /** Lets the packet go on its way. */
+  /**
+   * Lets the packet go on its way, changed as the options say. Throws VerdictOptionError, PacketCutError for a new payload of a packet that
+   * is not all here, SystemError where the kernel has no memory for a verdict that changes more than the mark (others wait for it), and
+   * QueueClosedError; the packet is undecided then, and nothing was sent.
+   */
   accept(options?: VerdictOptions): void {
     this.#readable();
-    this.#queue.decide(this, NF_ACCEPT, options?.mark);
+    this.#queue.decide(this, NF_ACCEPT, options);
   }
 
   /** Discards the packet. */
   drop(): void {
     this.#readable();
     this.#queue.decide(this, NF_DROP, undefined);
+  }
+
+  /**
+   * Has the packet go through its hook's chain again, changed as the options say: it meets the same rule and comes back to this queue, unless
+   * the rule looks at something that changed, such as the mark. Throws as `accept`.
+   */
+  repeat(options?: VerdictOptions): void {
+    this.#readable();
+    this.#queue.decide(this, NF_REPEAT, options);
+  }
+
+  /**
+   * Hands the packet to another queue, changed as the options say. Where nobody listens there it is dropped, or goes on its way with `bypass`.
+   * Throws as `accept`.
+   */
+  requeue(queue: number, options?: RequeueOptions): void {
+    this.#readable();
+    this.#queue.decide(this, requeueVerdict(queue, options?.bypass ?? false), options);
   }
 
   /** For the queue: keeps the frame while a promise decides. */

@@ -2,20 +2,30 @@ import { EventEmitter } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   BusyError,
-  errorNumber,
-  type Message,
   NETLINK_NETFILTER,
   NetlinkSocket,
-  NLMSG_ERROR,
   SocketClosedError,
+  SystemError,
   type TransportKind,
 } from "@nlring/netlink";
-import { MESSAGE_PACKET, MESSAGE_VERDICT, NF_ACCEPT, NF_DROP, NFQA_MARK, NFQA_VERDICT_HDR } from "./abi.js";
-import { bindQueue, unbindRequests, writeQueueHeader } from "./configuration.js";
-import { QueueClosedError } from "./errors.js";
-import { PacketLayout } from "./packet/layout.js";
-import { Packet } from "./packet.js";
+import { NF_ACCEPT, NF_DROP } from "./abi.js";
 import {
+  bindQueue,
+  changeCopyRange,
+  changeMaxLength,
+  type QueueConfiguration,
+  unbindRequests,
+} from "./configuration.js";
+import { QueueClosedError, QueueLostError } from "./errors.js";
+import { type KernelStatistics, readKernelStatistics } from "./kernel-statistics.js";
+import { type LossReport, LossWatch } from "./loss-report.js";
+import type { Packet } from "./packet.js";
+import { PACKETS_PER_TURN, PacketIterator } from "./packet-iterator.js";
+import { PacketReader } from "./packet-reader.js";
+import { type EndingQueue, unwatchProcessEnd, watchProcessEnd } from "./process-end.js";
+import {
+  checkCopyRange,
+  checkMaxLength,
   configurationOf,
   type PacketHandler,
   type QueueEvents,
@@ -23,14 +33,11 @@ import {
   type QueueStatistics,
   socketOptionsOf,
 } from "./queue-options.js";
+import { warnOfHandlerError, warnOfLoss, warnOfReceiveBuffer } from "./queue-warnings.js";
 import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
-
-/** Packets handled before other work of the event loop gets its turn. */
-const PACKETS_PER_TURN = 512;
-/** nfgenmsg, the verdict and a mark. */
-const VERDICT_LENGTH = 4 + 12 + 8;
-const ENOENT = -2;
+import { VerdictSender } from "./verdict-sender.js";
+import { Verdicts } from "./verdicts.js";
 
 /**
  * One NFQUEUE queue: the kernel hands it packets, and each gets exactly one verdict.
@@ -43,30 +50,37 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   readonly number: number;
   readonly #socket: NetlinkSocket;
   readonly #rules: QueueRules;
+  readonly #verdicts: Verdicts;
+  readonly #reader: PacketReader;
+  readonly #losses: LossWatch;
   readonly #default: number;
-  readonly #layout = new PacketLayout();
+  readonly #failOpen: boolean;
   readonly #signal: AbortSignal | undefined;
   readonly #unlisten: () => void;
-  /** Packets that outlived the call that delivered them. */
-  readonly #outstanding = new Set<Packet>();
   #closing: Promise<void> | undefined;
   #reading = false;
-  #lastId = 0;
-  #received = 0;
-  #accepted = 0;
-  #dropped = 0;
-  #defaulted = 0;
   #handlerErrors = 0;
-  #unknownVerdicts = 0;
-  #refusedVerdicts = 0;
-  #foreign = 0;
+  #toldLoss = false;
 
-  private constructor(number: number, socket: NetlinkSocket, options: QueueOptions) {
+  private constructor(
+    number: number,
+    socket: NetlinkSocket,
+    options: QueueOptions,
+    { conntrack, failOpen }: QueueConfiguration,
+  ) {
     super();
+    const { coalesce = true, closeOnSignals = false, namespace, signal, transport, verdictTimeout } = options;
     this.number = number;
     this.#socket = socket;
+    this.#failOpen = failOpen;
     this.#default = options.defaultVerdict === "accept" ? NF_ACCEPT : NF_DROP;
-    const { namespace, signal, transport } = options;
+    const sender = new VerdictSender(socket, number, coalesce);
+    this.#verdicts = new Verdicts(sender, { defaultVerdict: this.#default, verdictTimeout, conntrack });
+    this.#reader = new PacketReader(socket, number, this.#verdicts, sender);
+    this.#losses = new LossWatch(
+      () => this.#lost(),
+      (loss) => this.#reportLoss(loss),
+    );
     this.#rules = new QueueRules(number, {
       namespace,
       transport: typeof transport === "object" ? transport : undefined,
@@ -77,14 +91,26 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       this.close().catch(() => {});
     };
     signal?.addEventListener("abort", abort, { once: true });
-    this.#unlisten = () => signal?.removeEventListener("abort", abort);
+    const ending: EndingQueue = {
+      decideAtExit: () => {
+        this.#rules.stopNow();
+        this.#decideWaiting();
+      },
+      close: () => this.close(),
+    };
+    watchProcessEnd(ending, closeOnSignals);
+    this.#unlisten = () => {
+      signal?.removeEventListener("abort", abort);
+      unwatchProcessEnd(ending);
+    };
   }
 
   /**
    * Opens a queue and starts to listen on it. Packets come once a rule leads there: `intercept` makes one.
    *
    * Rejects with PermissionError without CAP_NET_ADMIN, QueueInUseError where another socket listens, QueueUnsupportedError where the kernel
-   * has no NFQUEUE, TransportError where the transport cannot be had.
+   * has no NFQUEUE, QueueOptionError where it cannot do what an option asks for, TransportError where the transport cannot be had. Warns
+   * (NLRING_RECEIVE_BUFFER) where the receive buffer that came holds fewer packets than the queue.
    */
   static async open(number: number, options: QueueOptions = {}): Promise<NfQueue> {
     const configuration = configurationOf(number, options);
@@ -97,7 +123,9 @@ export class NfQueue extends EventEmitter<QueueEvents> {
       await socket.close();
       throw error;
     }
-    return new NfQueue(number, socket, options);
+    // A mapped ring is no receive buffer, and one in memory is as large as was asked for.
+    if (socket.transport.kind === "user-ring") warnOfReceiveBuffer(socket.receiveBuffer, configuration);
+    return new NfQueue(number, socket, options, configuration);
   }
 
   /** The transport in use, and why it is this one. */
@@ -111,19 +139,50 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   }
 
   get statistics(): QueueStatistics {
+    const verdicts = this.#verdicts;
+    const reader = this.#reader;
     const socket = this.#socket.statistics;
     return {
-      received: this.#received,
-      accepted: this.#accepted,
-      dropped: this.#dropped,
-      defaulted: this.#defaulted,
-      undecided: this.#received - this.#accepted - this.#dropped,
+      received: reader.received,
+      accepted: verdicts.accepted,
+      dropped: verdicts.dropped,
+      repeated: verdicts.repeated,
+      requeued: verdicts.requeued,
+      defaulted: verdicts.defaulted,
+      timedOut: verdicts.timedOut,
+      undecided: reader.received - verdicts.decided,
+      verdictMessages: verdicts.messages,
       handlerErrors: this.#handlerErrors,
-      unknownVerdicts: this.#unknownVerdicts,
-      refusedVerdicts: this.#refusedVerdicts,
+      unknownVerdicts: reader.unknownVerdicts,
+      refusedVerdicts: reader.refusedVerdicts,
       receiveDrops: socket.drops,
-      malformed: this.#foreign + socket.malformed + socket.truncated,
+      passedUnseen: this.#failOpen ? socket.drops : 0,
+      sendRetries: socket.sendRetries,
+      malformed: reader.foreign + socket.malformed + socket.truncated,
     };
+  }
+
+  /**
+   * What the kernel counts of the queue; undefined where that may not be read, as by an ordinary user in a user namespace, and for a queue in
+   * another network namespace than the process's.
+   */
+  kernelStatistics(): KernelStatistics | undefined {
+    return readKernelStatistics(this.number, this.#socket.portId);
+  }
+
+  /**
+   * Has the kernel copy so many bytes of each packet that it queues from now on; 0 is metadata alone. Resolves when it does; rejects with
+   * RangeError, or KernelError.
+   */
+  async setCopyRange(bytes: number): Promise<void> {
+    this.#assertOpen();
+    await changeCopyRange(this.#socket, this.number, checkCopyRange(bytes));
+  }
+
+  /** Has the kernel keep so many packets waiting at the most; those that wait already stay. Resolves and rejects as `setCopyRange`. */
+  async setMaxLength(packets: number): Promise<void> {
+    this.#assertOpen();
+    await changeMaxLength(this.#socket, this.number, checkMaxLength(packets));
   }
 
   /**
@@ -141,18 +200,19 @@ export class NfQueue extends EventEmitter<QueueEvents> {
    * Hands every packet to `handler`. A packet that it leaves undecided gets the default verdict when it returns, or when the promise that it
    * returned settles.
    *
-   * Resolves when the queue is closed; rejects when it is lost, or with the reason of its signal.
+   * Resolves when the queue is closed; rejects with QueueLostError when it is lost, after its rules were removed, or with the reason of its
+   * signal.
    */
   async run(handler: PacketHandler): Promise<void> {
     this.#claim();
     try {
       while (this.#closing === undefined) {
         const drained = this.#handleTurn(handler);
-        this.#socket.flush();
+        this.#endTurn();
         await (drained ? this.#socket.readable() : nextTurn());
       }
     } catch (error) {
-      this.#rethrowUnlessClosed(error);
+      await this.#endReading(error);
     } finally {
       this.#reading = false;
     }
@@ -162,66 +222,27 @@ export class NfQueue extends EventEmitter<QueueEvents> {
 
   /**
    * Packets one at a time: pulling the next one gives the last one the default verdict, unless it was decided or held. Leaving the loop
-   * closes the queue.
+   * closes the queue. It ends and rejects as `run` does.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Packet> {
     this.#claim();
-    let current: Packet | undefined;
-    let inTurn = 0;
-    let pulling = false;
-    const settleCurrent = (): void => {
-      const packet = current;
-      current = undefined;
-      if (packet === undefined || packet.decided || packet.held) return;
-      this.#decideByDefault(packet);
-    };
-    const next = async (): Promise<IteratorResult<Packet, undefined>> => {
-      try {
-        while (this.#closing === undefined) {
-          if (inTurn >= PACKETS_PER_TURN) {
-            inTurn = 0;
-            await nextTurn();
-            continue;
-          }
-          const packet = this.#take();
-          if (packet !== undefined) {
-            inTurn++;
-            current = packet;
-            this.#outstanding.add(packet);
-            return { value: packet, done: false };
-          }
-          inTurn = 0;
-          this.#socket.flush();
-          await this.#socket.readable();
-        }
-      } catch (error) {
-        this.#rethrowUnlessClosed(error);
-      }
-      await this.#closing;
-      this.#signal?.throwIfAborted();
-      return { value: undefined, done: true };
-    };
-    return {
-      next: async () => {
-        if (pulling) throw new BusyError("the iterator waits for a packet already: pull one at a time");
-        pulling = true;
-        try {
-          settleCurrent();
-          return await next();
-        } finally {
-          pulling = false;
-        }
+    return new PacketIterator({
+      take: () => this.#reader.take(),
+      isClosing: () => this.#closing !== undefined,
+      keep: (packet) => this.#verdicts.outstanding.add(packet),
+      settle: (packet) => this.#verdicts.settle(packet),
+      endTurn: () => this.#endTurn(),
+      readable: () => this.#socket.readable(),
+      end: (error) => this.#endReading(error),
+      closed: async () => {
+        await this.#closing;
+        this.#signal?.throwIfAborted();
       },
-      return: async () => {
-        settleCurrent();
+      leave: async () => {
         await this.close();
         this.#reading = false;
-        return { value: undefined, done: true };
       },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    });
   }
 
   /** Keeps the process alive while packets are waited for (the default). */
@@ -259,69 +280,58 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.#reading = true;
   }
 
-  #rethrowUnlessClosed(error: unknown): void {
-    if (this.#closing === undefined || !(error instanceof SocketClosedError)) throw error;
+  /** Sends what was decided. Throws QueueLostError where the kernel takes no verdicts any more. */
+  #endTurn(): void {
+    this.#socket.flush();
+    this.#losses.touch();
+    if (this.#reader.lost !== undefined) throw this.#reader.lost;
   }
 
-  /** The next packet, after everything else that the socket had to say. */
-  #take(): Packet | undefined {
-    for (;;) {
-      const message = this.#socket.take();
-      if (message === undefined) return undefined;
-      if (message.senderPort === 0 && message.type === MESSAGE_PACKET && this.#layout.read(message)) {
-        const packet = new Packet(this.#packets, message, this.#layout);
-        this.#received++;
-        this.#lastId = packet.id;
-        return packet;
-      }
-      this.#note(message);
-      message.release();
-    }
-  }
-
-  /** Counts a message that is no packet: the kernel's complaint about a verdict, or something foreign. */
-  #note(message: Message): void {
-    if (message.senderPort !== 0 || message.type !== NLMSG_ERROR) {
-      this.#foreign++;
+  /** Returns where the queue was closed; else throws why the reading ended, after the rules of a lost queue were removed. */
+  async #endReading(error: unknown): Promise<void> {
+    if (this.#closing !== undefined && this.#reader.lost === undefined && error instanceof SocketClosedError)
       return;
+    if (error instanceof SystemError || error instanceof SocketClosedError) {
+      const cause = error instanceof SocketClosedError ? error.cause : error;
+      this.#reader.lost ??= new QueueLostError(this.number, "its socket failed", cause);
     }
-    try {
-      const errno = errorNumber(message);
-      if (errno === ENOENT) this.#unknownVerdicts++;
-      else if (errno !== 0) this.#refusedVerdicts++;
-    } catch {
-      this.#foreign++;
-    }
+    const { lost } = this.#reader;
+    if (lost === undefined) throw error;
+    this.#verdicts.end(lost);
+    // Its failures reach whoever calls close().
+    await this.close().catch(() => {});
+    throw lost;
   }
 
   /** Handles a bounded number of packets; true when no more wait. */
   #handleTurn(handler: PacketHandler): boolean {
-    for (let handled = 0; handled < PACKETS_PER_TURN; handled++) {
-      const packet = this.#take();
-      if (packet === undefined) return true;
-      try {
-        const decision = handler(packet);
-        if (decision !== undefined && typeof decision.then === "function") {
-          this.#await(packet, decision);
-          continue;
+    const verdicts = this.#verdicts;
+    try {
+      for (let handled = 0; handled < PACKETS_PER_TURN; handled++) {
+        const packet = this.#reader.take();
+        if (packet === undefined) return true;
+        verdicts.current = packet;
+        try {
+          const decision = handler(packet);
+          if (decision !== undefined && typeof decision.then === "function") {
+            this.#await(packet, decision);
+            continue;
+          }
+        } catch (error) {
+          this.#reportHandlerError(error);
         }
-      } catch (error) {
-        this.#reportHandlerError(error);
+        verdicts.settle(packet);
+        if (this.#closing !== undefined) return true;
       }
-      if (!packet.decided && !packet.held) this.#decideByDefault(packet);
-      if (this.#closing !== undefined) return true;
+    } finally {
+      verdicts.current = undefined;
     }
     return false;
   }
 
   #await(packet: Packet, decision: Promise<unknown>): void {
-    if (!packet.decided) {
-      Packet.keepFrame(packet);
-      this.#outstanding.add(packet);
-    }
-    const settle = (): void => {
-      if (!packet.decided && !packet.held) this.#decideByDefault(packet);
-    };
+    if (!packet.decided) this.#verdicts.hold(packet);
+    const settle = (): void => this.#verdicts.settle(packet);
     decision.then(settle, (error: unknown) => {
       settle();
       this.#reportHandlerError(error);
@@ -333,62 +343,49 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     if (this.listenerCount("handlerError") > 0) {
       this.emit("handlerError", error);
     } else if (this.#handlerErrors === 1) {
-      process.emitWarning(
-        `a packet handler failed; its packet got the default verdict, and further failures are counted in statistics.handlerErrors. ` +
-          `Listen to "handlerError" to see each. The failure: ${error instanceof Error ? error.stack : String(error)}`,
-        { code: "NLRING_HANDLER_ERROR" },
-      );
+      warnOfHandlerError(error);
     }
   }
 
-  /** What packets call; private members of the queue stay its own. */
-  readonly #packets = {
-    decide: (packet: Packet, verdict: number, mark: number | undefined): void => {
-      if (this.#socket.closed) throw new QueueClosedError();
-      const writer = writeQueueHeader(this.#socket.compose(MESSAGE_VERDICT, 0, VERDICT_LENGTH), this.number);
-      writer.attribute(NFQA_VERDICT_HDR, 8).uint32Network(verdict).uint32Network(packet.id);
-      if (mark !== undefined) writer.attributeUint32Network(NFQA_MARK, mark);
-      this.#socket.commit();
-      if (verdict === NF_ACCEPT) this.#accepted++;
-      else this.#dropped++;
-      if (this.#outstanding.size > 0) this.#outstanding.delete(packet);
-      Packet.settle(packet);
-    },
-    hold: (packet: Packet): void => {
-      Packet.keepFrame(packet);
-      this.#outstanding.add(packet);
-    },
-  };
-
-  #decideByDefault(packet: Packet): void {
-    // The socket was lost, and the kernel dropped what waited: a promise that settles now has nobody to tell.
-    if (this.#socket.closed) return;
-    this.#defaulted++;
-    this.#packets.decide(packet, this.#default, undefined);
+  #lost(): LossReport {
+    const { drops = 0 } = this.#socket.statistics;
+    const { unknownVerdicts, refusedVerdicts } = this.#reader;
+    return { receiveDrops: drops, unknownVerdicts, refusedVerdicts, unread: this.#socket.unseen };
   }
 
-  /** Gives the default verdict to everything that waits, here and in the socket. */
+  #reportLoss(loss: LossReport): void {
+    if (this.listenerCount("loss") > 0) {
+      this.emit("loss", loss);
+    } else if (!this.#toldLoss) {
+      this.#toldLoss = true;
+      warnOfLoss(this.number, loss);
+    }
+  }
+
+  /** Gives the default verdict to everything that waits, here and in the socket, in the order in which it came. */
   #decideWaiting(): void {
-    if (this.#socket.closed) return;
-    for (let packet = this.#take(); packet !== undefined; packet = this.#take())
-      this.#decideByDefault(packet);
-    for (const packet of this.#outstanding) this.#decideByDefault(packet);
+    if (this.#socket.closed || this.#reader.lost !== undefined) return;
+    this.#verdicts.settleAll();
+    for (let packet = this.#reader.take(); packet !== undefined; packet = this.#reader.take())
+      this.#verdicts.decideByDefault(packet);
     this.#socket.flush();
   }
 
   async #close(): Promise<void> {
-    this.#unlisten();
     try {
       await this.#rules.stop();
-      if (this.#socket.closed) return;
+      if (this.#socket.closed || this.#reader.lost !== undefined) return;
       this.#decideWaiting();
       try {
-        await this.#socket.request(unbindRequests(this.number, this.#default, this.#lastId));
+        await this.#socket.request(unbindRequests(this.number, this.#default, this.#reader.lastId));
       } catch (error) {
         // ENOENT is the proof that nothing waited any more.
         if (!isMissing(error)) throw error;
       }
     } finally {
+      this.#unlisten();
+      this.#verdicts.end(this.#reader.lost);
+      this.#losses.stop();
       await this.#rules.close();
       await this.#socket.close();
     }

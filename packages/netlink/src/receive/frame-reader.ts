@@ -105,6 +105,11 @@ export class FrameReader implements FrameKeeper {
     };
   }
 
+  /** Messages that arrived and that no reader will see. */
+  get unseen(): number {
+    return this.#discarded + this.#truncated + this.#malformed + this.#transport.rx.malformedCount;
+  }
+
   /**
    * The next message that answers no request, or undefined: when none waits, no frame is free, or others shall run.
    *

@@ -60,6 +60,11 @@ export class Receiver {
     return this.#frames.statistics;
   }
 
+  /** Messages that arrived and that no reader will see. */
+  get unseen(): number {
+    return this.#frames.unseen;
+  }
+
   /** How many times messages were lost, each counted once all of them were: when the socket had been read empty. */
   get losses(): number {
     return this.#frames.losses;

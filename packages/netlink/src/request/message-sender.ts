@@ -21,11 +21,24 @@ export class MessageSender {
   #pending = false;
   #scheduled: NodeJS.Immediate | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #retries = 0;
+  #beforeFlush: (() => void) | undefined;
+  #gathering = false;
 
   constructor(transport: Transport, diagnostics: Diagnostics, onLost: (error: SystemError) => void) {
     this.#transport = transport;
     this.#diagnostics = diagnostics;
     this.#onLost = onLost;
+  }
+
+  /** Sends that the system had no memory for; what they held stayed and was tried again. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  /** Names what is called before anything leaves, in the place of what was named before. */
+  beforeFlush(callback: () => void): void {
+    this.#beforeFlush = callback;
   }
 
   /** A writer at the start of a message that takes at most `maximumLength` bytes behind its header. */
@@ -66,7 +79,12 @@ export class MessageSender {
 
   /** Makes sure that what was committed leaves before the event loop waits again. */
   scheduleFlush(): void {
-    if (!this.#pending || this.#scheduled !== undefined) return;
+    if (this.#pending) this.flushSoon();
+  }
+
+  /** Calls what `beforeFlush` named, and sends what it commits, before the event loop waits again. */
+  flushSoon(): void {
+    if (this.#scheduled !== undefined) return;
     this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       this.flush();
@@ -75,6 +93,7 @@ export class MessageSender {
 
   /** Sends what was committed. Returns 0, or the negative error number with which the system refused it. */
   flush(): number {
+    this.#gather();
     if (!this.#pending) return 0;
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
@@ -106,12 +125,28 @@ export class MessageSender {
 
   /** Forgets what was not sent, and takes nothing more: the transport is about to close. */
   stop(): void {
+    this.#beforeFlush = undefined;
     clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
     this.#pending = false;
     this.#large = undefined;
     this.#frame = NO_FRAME;
     this.#writer.detach();
+  }
+
+  /**
+   * Lets whoever keeps messages back write them. A message that is being composed would be given up for them, so they wait for the flush behind
+   * its commit.
+   */
+  #gather(): void {
+    if (this.#beforeFlush === undefined || this.#gathering) return;
+    if (this.#large !== undefined || this.#writer.isOpen) return;
+    this.#gathering = true;
+    try {
+      this.#beforeFlush();
+    } finally {
+      this.#gathering = false;
+    }
   }
 
   /** Sends the committed frames. Those that the system has no memory for stay committed and are tried again. */
@@ -122,6 +157,7 @@ export class MessageSender {
       this.#onLost(sendError(sent));
       return sent;
     }
+    this.#retries++;
     // A timer and no immediate: the kernel wants memory, and a busy loop gives it none.
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;

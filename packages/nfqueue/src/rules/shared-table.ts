@@ -54,6 +54,14 @@ export class SharedTable {
     });
   }
 
+  /** Deletes all of `rules` before it returns, whatever else is under way. */
+  deleteNow(rules: Set<InstalledRules>): void {
+    const chains = [...rules].flatMap((installed) => installed.chains);
+    rules.clear();
+    // The send happens before the promise is first awaited.
+    this.#table?.delete(chains).catch(() => {});
+  }
+
   counters(rules: InstalledRules): Promise<RuleCounters[] | undefined> {
     return this.#inTurn(async () => this.#table?.counters(rules));
   }

@@ -1,1 +1,6 @@
-export { type FakePacket, FakeQueueKernel, type FakeVerdict } from "./fake-queue-kernel.js";
+export {
+  type FakePacket,
+  FakeQueueKernel,
+  type FakeQueueKernelOptions,
+} from "./fake-queue-kernel.js";
+export type { FakeChanges, FakeVerdict } from "./fake-verdict.js";

@@ -1,0 +1,92 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { BusyError } from "@nlring/netlink";
+import type { Packet } from "./packet.js";
+
+/** Packets handled before other work of the event loop gets its turn. */
+export const PACKETS_PER_TURN = 512;
+
+/** What the iterator needs of its queue. */
+export interface IteratedQueue {
+  take(): Packet | undefined;
+  isClosing(): boolean;
+  /** The packet is in the hands of the loop's body. */
+  keep(packet: Packet): void;
+  /** The body is done with it. */
+  settle(packet: Packet): void;
+  /** Sends what was decided. Throws where the queue is lost. */
+  endTurn(): void;
+  /** Resolves when there may be another packet. */
+  readable(): Promise<void>;
+  /** Returns where the reading ended because the queue was closed, else throws why it did. */
+  end(error: unknown): Promise<void>;
+  /** Resolves when the queue is closed; throws where its signal closed it. */
+  closed(): Promise<void>;
+  leave(): Promise<void>;
+}
+
+/** Packets one at a time, pulled. */
+export class PacketIterator implements AsyncIterableIterator<Packet> {
+  readonly #queue: IteratedQueue;
+  #current: Packet | undefined;
+  #inTurn = 0;
+  #pulling = false;
+
+  constructor(queue: IteratedQueue) {
+    this.#queue = queue;
+  }
+
+  async next(): Promise<IteratorResult<Packet, undefined>> {
+    if (this.#pulling) throw new BusyError("the iterator waits for a packet already: pull one at a time");
+    this.#pulling = true;
+    try {
+      this.#settleCurrent();
+      return await this.#next();
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  async return(): Promise<IteratorResult<Packet, undefined>> {
+    this.#settleCurrent();
+    await this.#queue.leave();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #settleCurrent(): void {
+    const packet = this.#current;
+    this.#current = undefined;
+    if (packet !== undefined) this.#queue.settle(packet);
+  }
+
+  async #next(): Promise<IteratorResult<Packet, undefined>> {
+    const queue = this.#queue;
+    try {
+      while (!queue.isClosing()) {
+        if (this.#inTurn >= PACKETS_PER_TURN) {
+          this.#inTurn = 0;
+          queue.endTurn();
+          await nextTurn();
+          continue;
+        }
+        const packet = queue.take();
+        if (packet !== undefined) {
+          this.#inTurn++;
+          this.#current = packet;
+          queue.keep(packet);
+          return { value: packet, done: false };
+        }
+        this.#inTurn = 0;
+        queue.endTurn();
+        await queue.readable();
+      }
+    } catch (error) {
+      await queue.end(error);
+    }
+    await queue.closed();
+    return { value: undefined, done: true };
+  }
+}

@@ -1,0 +1,148 @@
+import { type MessageWriter, type NetlinkSocket, SystemError } from "@nlring/netlink";
+import { MESSAGE_VERDICT, MESSAGE_VERDICT_BATCH, NFQA_MARK, NFQA_VERDICT_HDR } from "./abi.js";
+import { writeQueueHeader } from "./configuration.js";
+import { PLAIN_VERDICT_LENGTH, type VerdictOptions, verdictLength, writeVerdictOptions } from "./verdict.js";
+
+/** No mark is set: marks are unsigned. */
+export const NO_MARK = -1;
+/** Failures of a send that pass: the kernel has no memory, or no room. */
+const BUSY: readonly string[] = ["EAGAIN", "ENOBUFS", "ENOMEM"];
+
+interface PlainVerdict {
+  readonly type: number;
+  readonly verdict: number;
+  readonly mark: number;
+  readonly id: number;
+}
+
+/**
+ * Writes the verdicts of one queue. Verdicts that say the same of a settled prefix become one NFQNL_MSG_VERDICT_BATCH, which the kernel
+ * applies to every packet that it has queued with that id or a lower one.
+ *
+ * That no packet is meant which nobody saw, and none whose decision is still to come, rests on this:
+ * - The kernel numbers a packet, queues it and puts its message into the socket under the queue's one lock, and takes it out of the queue again
+ *   where the socket has no room (nfnetlink_queue.c). So every queued packet has its message in the socket, in order of the ids, and
+ *   who has read the message of an id has read those of all lower ones. A number that a failed delivery consumed belongs to no queued packet: gaps
+ *   stop nothing.
+ * - A user ring keeps the socket's order. A mapped ring does not: its frames are in the order in which messages were begun, before they had a
+ *   number. There nothing is joined, nor after an id that came out of order all the same.
+ * - A message that arrived and was lost above the kernel (`socket.unseen`) is a queued packet that nobody sees: from then on nothing is joined.
+ * - Only verdicts of packets without an undecided one before them are joined.
+ * - Ids are compared as a signed difference, by the kernel and here, which is right while two queued ids are less than 2^31 apart. A
+ *   packet that waited longer than that is not joined with what comes behind it.
+ */
+export class VerdictSender {
+  readonly #socket: NetlinkSocket;
+  readonly #queue: number;
+  #joins: boolean;
+  // The verdict that is kept back: of `#count` packets, the last of which is `#lastId`.
+  #count = 0;
+  #verdict = 0;
+  #mark = NO_MARK;
+  #lastId = 0;
+  /** Verdicts that no send frame was free for, in order. */
+  #postponed: PlainVerdict[] = [];
+  #messages = 0;
+
+  constructor(socket: NetlinkSocket, queue: number, joins: boolean) {
+    this.#socket = socket;
+    this.#queue = queue;
+    this.#joins = joins && socket.transport.kind !== "kernel-ring";
+    socket.beforeFlush(() => this.#flushKept());
+  }
+
+  /** Verdict messages written so far, each of which may decide many packets. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Joins nothing any more: ids came out of order. */
+  stopJoining(): void {
+    this.#joins = false;
+  }
+
+  /**
+   * Gives a packet a verdict and a mark (or NO_MARK); it leaves before the event loop waits.
+   *
+   * @param settled true where no packet before it is undecided
+   */
+  decide(id: number, verdict: number, mark: number, settled: boolean): void {
+    if (!settled || !this.#joins || this.#socket.unseen !== 0) {
+      this.#flushKept();
+      this.#write(MESSAGE_VERDICT, verdict, mark, id);
+      return;
+    }
+    if (
+      this.#count > 0 &&
+      this.#verdict === verdict &&
+      this.#mark === mark &&
+      ((id - this.#lastId) | 0) > 0
+    ) {
+      this.#lastId = id;
+      this.#count++;
+      return;
+    }
+    this.#flushKept();
+    this.#verdict = verdict;
+    this.#mark = mark;
+    this.#lastId = id;
+    this.#count = 1;
+    this.#socket.flushSoon();
+  }
+
+  /** Gives a packet a verdict that changes more of it than its mark. Throws SystemError where the kernel takes nothing now. */
+  decideWith(id: number, verdict: number, options: VerdictOptions): void {
+    this.#flushKept();
+    const writer = this.#begin(MESSAGE_VERDICT, verdict, id, verdictLength(options));
+    writeVerdictOptions(writer, options);
+    this.#socket.commit();
+    this.#messages++;
+  }
+
+  /** Writes what is kept back. */
+  #flushKept(): void {
+    if (this.#postponed.length > 0) this.#retryPostponed();
+    if (this.#count === 0) return;
+    const type = this.#count === 1 ? MESSAGE_VERDICT : MESSAGE_VERDICT_BATCH;
+    this.#count = 0;
+    this.#write(type, this.#verdict, this.#mark, this.#lastId);
+  }
+
+  #write(type: number, verdict: number, mark: number, id: number): void {
+    // Behind those that wait: the network sees packets in the order of their verdicts.
+    if (this.#postponed.length > 0 || !this.#tryWrite(type, verdict, mark, id)) {
+      this.#postponed.push({ type, verdict, mark, id });
+    }
+  }
+
+  #retryPostponed(): void {
+    let written = 0;
+    for (const { type, verdict, mark, id } of this.#postponed) {
+      if (!this.#tryWrite(type, verdict, mark, id)) break;
+      written++;
+    }
+    if (written > 0) this.#postponed = this.#postponed.slice(written);
+  }
+
+  /** False where every send frame is full and the kernel takes none: the socket tries again by itself, and asks for more before it sends. */
+  #tryWrite(type: number, verdict: number, mark: number, id: number): boolean {
+    try {
+      const writer = this.#begin(type, verdict, id, PLAIN_VERDICT_LENGTH);
+      if (mark !== NO_MARK) writer.attributeUint32Network(NFQA_MARK, mark);
+      this.#socket.commit();
+      this.#messages++;
+      return true;
+    } catch (error) {
+      // A socket that was lost tells its reader.
+      if (this.#socket.closed) return true;
+      if (error instanceof SystemError && BUSY.includes(error.code)) return false;
+      throw error;
+    }
+  }
+
+  /** nfgenmsg and struct nfqnl_msg_verdict_hdr. */
+  #begin(type: number, verdict: number, id: number, length: number): MessageWriter {
+    const writer = writeQueueHeader(this.#socket.compose(type, 0, length), this.#queue);
+    return writer.attribute(NFQA_VERDICT_HDR, 8).uint32Network(verdict).uint32Network(id);
+  }
+}
