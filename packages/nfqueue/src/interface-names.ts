@@ -18,6 +18,7 @@ const IFLA_IFNAME = 3;
 const IFINFOMSG_LENGTH = 16;
 const AF_BRIDGE = 7;
 
+/** Which interfaces, and how they are asked for. */
 export interface InterfaceNamesOptions {
   /** Network namespace whose interfaces they are, which is the queue's: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;

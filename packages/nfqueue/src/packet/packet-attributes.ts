@@ -2,7 +2,10 @@ import type { Conntrack } from "./conntrack.js";
 import type { ConntrackInfo } from "./conntrack-names.js";
 import type { Vlan } from "./vlan.js";
 
+/** Family of the rule that queued a packet (NFPROTO_*, include/uapi/linux/netfilter.h). */
 export type Family = "ip" | "ip6" | "bridge" | "arp" | "netdev" | "unknown";
+
+/** The netfilter hook that a packet waits in (NF_INET_*, include/uapi/linux/netfilter.h), also of the families whose own names differ. */
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "unknown";
 
 /**
