@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
+import { Mutator, Random } from "../../../tools/mutations.js";
 import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../src/abi.js";
 import { formatMessage } from "../src/diagnostics/format-message.js";
 import { DecodeError, EncodeError } from "../src/errors.js";
@@ -12,7 +13,6 @@ import * as route from "../src/route/index.js";
 import { MessageSchema } from "../src/schema/message-schema.js";
 import type { NetlinkSocket } from "../src/socket.js";
 import type { MemoryTransport } from "../src/testing/index.js";
-import { Mutator, Random } from "./mutations.js";
 
 const KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
 const CORPUS = readCorpus(new URL("./fixtures/corpus/", import.meta.url));

@@ -5,6 +5,7 @@ import {
   NETLINK_ROUTE,
   NetlinkSocket,
   type TransportProvider,
+  type Watch,
 } from "@nlring/netlink";
 
 // Constants of links, spelled as the kernel spells them. Source: include/uapi/linux/rtnetlink.h, if_link.h.
@@ -17,6 +18,7 @@ const IFLA_IFNAME = 3;
 const IFINFOMSG_LENGTH = 16;
 const AF_BRIDGE = 7;
 
+/** Which interfaces, and how they are asked for. */
 export interface InterfaceNamesOptions {
   /** Network namespace whose interfaces they are, which is the queue's: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;
@@ -59,16 +61,17 @@ const LINK = {
  * await queue.run((packet) => (names.get(packet.inputInterface) === "eth0" ? packet.accept() : packet.drop()));
  * ```
  *
- * An index may belong to another interface, or to none, by the time that a packet is read. While it is open it keeps the process alive.
+ * An index may belong to another interface, or to none, by the time that a packet is read. Open, it does not keep the process alive, as the
+ * queue that it serves does: `ref()` has it do so.
  */
 export class InterfaceNames implements AsyncDisposable {
   readonly #socket: NetlinkSocket;
-  readonly #close: () => Promise<void>;
+  readonly #watch: Watch<Link, Link>;
   #names = new Map<number, string>();
 
-  private constructor(socket: NetlinkSocket, close: () => Promise<void>) {
+  private constructor(socket: NetlinkSocket, watch: Watch<Link, Link>) {
     this.#socket = socket;
-    this.#close = close;
+    this.#watch = watch;
   }
 
   /** Resolves when all names are known. Rejects as `NetlinkSocket.open` and its dumps do; takes no privilege. */
@@ -84,11 +87,11 @@ export class InterfaceNames implements AsyncDisposable {
         },
         { signal },
       );
-      const names = new InterfaceNames(socket, () => watch.close());
+      const names = new InterfaceNames(socket, watch);
       await new Promise<void>((resolve, reject) => {
-        names.#follow(watch, resolve).then(resolve, reject);
+        names.#follow(resolve).then(resolve, reject);
       });
-      return names;
+      return names.unref();
     } catch (error) {
       await socket.close();
       throw error;
@@ -100,9 +103,23 @@ export class InterfaceNames implements AsyncDisposable {
     return this.#names.get(index);
   }
 
+  /** Keeps the process alive until it is closed. */
+  ref(): this {
+    this.#watch.ref();
+    this.#socket.ref();
+    return this;
+  }
+
+  /** Lets the process end while it is open (the default). */
+  unref(): this {
+    this.#watch.unref();
+    this.#socket.unref();
+    return this;
+  }
+
   async close(): Promise<void> {
     this.#names.clear();
-    await this.#close();
+    await this.#watch.close();
     await this.#socket.close();
   }
 
@@ -110,10 +127,10 @@ export class InterfaceNames implements AsyncDisposable {
     return this.close();
   }
 
-  async #follow(events: AsyncIterable<LinkEvent>, synced: () => void): Promise<void> {
+  async #follow(synced: () => void): Promise<void> {
     let listed = new Map<number, string>();
     try {
-      for await (const event of events) {
+      for await (const event of this.#watch) {
         if (event.kind === "item") {
           listed.set(event.body.index, event.body.name);
         } else if (event.kind === "synced") {
@@ -133,12 +150,6 @@ export class InterfaceNames implements AsyncDisposable {
     }
   }
 }
-
-type LinkEvent =
-  | { readonly kind: "item"; readonly body: Link }
-  | { readonly kind: "synced" }
-  | { readonly kind: "resync" }
-  | { readonly kind: "change"; readonly type: number; readonly body: Link };
 
 function change(names: Map<number, string>, type: number, { family, index, name }: Link): void {
   if (type === RTM_NEWLINK) {

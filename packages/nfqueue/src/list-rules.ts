@@ -9,6 +9,7 @@ import { readBaseChains, readRules, readTables } from "./rules/read-ruleset.js";
 import { countersOf, openRuleSocket, type RuleCounters } from "./rules/rule-table.js";
 import { isRunning, tableOwner } from "./rules/table-name.js";
 
+/** Whose rules are listed or removed. */
 export interface RuleListOptions {
   /** Network namespace: a path such as /run/netns/name, or an open descriptor. */
   readonly namespace?: string | number | undefined;

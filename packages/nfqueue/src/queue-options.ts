@@ -43,7 +43,7 @@ export interface QueueOptions {
   readonly conntrack?: boolean | undefined;
   /** Has packets of local sockets come with user and group id of their owner (Linux 3.14). */
   readonly uidGid?: boolean | undefined;
-  /** Has packets come with their security context (Linux 4.3, CONFIG_NETWORK_SECMARK). */
+  /** Has packets of local sockets come with the label that a SECMARK rule gave them (Linux 4.3, CONFIG_NETWORK_SECMARK). */
   readonly securityContext?: boolean | undefined;
   /**
    * Joins verdicts that say the same into one message; true where undefined. It changes nothing that the network sees, and never happens in a

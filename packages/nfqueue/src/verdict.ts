@@ -52,6 +52,7 @@ export interface VerdictOptions {
   readonly priority?: number | undefined;
 }
 
+/** What handing a packet to another queue changes of it, and what becomes of it where nobody listens there. */
 export interface RequeueOptions extends VerdictOptions {
   /** Lets the packet pass where nobody listens on the other queue, instead of dropping it. */
   readonly bypass?: boolean | undefined;

@@ -81,11 +81,14 @@ export class BridgedPeers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A port goes with its end in the peer's namespace, and that with the peer.
+    // Left to the end of the peers' namespaces, ports would stay until the kernel's worker for those gets to them, and the next
+    // bridge would find its names taken.
+    for (const index of [...this.peers.map(({ port }) => port), BRIDGE_INDEX]) {
+      await this.#socket
+        .request({ type: RTM_DELLINK, write: (writer) => writeLink(writer, index) })
+        .catch(() => {});
+    }
     for (const { datagrams } of this.peers) await datagrams[Symbol.asyncDispose]();
-    await this.#socket
-      .request({ type: RTM_DELLINK, write: (writer) => writeLink(writer, BRIDGE_INDEX) })
-      .catch(() => {});
     await this.#socket.close();
   }
 

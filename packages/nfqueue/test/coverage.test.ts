@@ -49,7 +49,9 @@ function membersOf(file: string, name: string): string[] {
   const source = readFileSync(new URL(file, SOURCE), "utf8");
   const [, body = ""] =
     source.match(new RegExp(`export interface ${name}\\b[^{]*\\{\\n(.*?)\\n\\}`, "s")) ?? [];
-  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, member]) => member ?? "");
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, member]) => member ?? "");
+  if (members.length === 0) throw new Error(`${file} has no interface ${name}, or it is empty`);
+  return members;
 }
 
 function flags(): string[] {
@@ -81,9 +83,11 @@ const wanted: Readonly<Record<string, readonly string[]>> = {
     ...methodsOf(Packet.prototype)
       .filter((name) => !READERS.includes(name))
       .map((name) => `${name}()`),
-    ...membersOf("packet.ts", "VerdictOptions").map((name) => `option ${name}`),
+    ...["VerdictOptions", "RequeueOptions"]
+      .flatMap((options) => membersOf("verdict.ts", options))
+      .map((name) => `option ${name}`),
   ],
-  "Matches of a rule": membersOf("rules/match.ts", "Match"),
+  "Matches of a rule": ["MatchParts", "Match"].flatMap((parts) => membersOf("rules/match.ts", parts)),
 };
 
 describe("the table of what NFQUEUE can do", () => {

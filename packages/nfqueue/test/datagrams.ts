@@ -52,6 +52,7 @@ export class Datagrams implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
     const exited = once(this.#child, "exit");
     this.#child.stdin?.end();
     await exited;

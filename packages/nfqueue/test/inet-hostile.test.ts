@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { DatagramEditError, type DatagramView, inet, verifyChecksums } from "../src/inet/index.js";
 import { packets } from "./inet-arbitraries.js";
 import { build } from "./inet-packets.js";
+import { gettersOf, readAll } from "./readings.js";
 
 const MARGIN = 70;
 
@@ -11,32 +12,6 @@ function surrounded(payload: Uint8Array, sentinel: number): { frame: Uint8Array;
   const frame = new Uint8Array(payload.length + 2 * MARGIN).fill(sentinel);
   frame.set(payload, MARGIN);
   return { frame, inside: frame.subarray(MARGIN, MARGIN + payload.length) };
-}
-
-/** Every getter of an object, those it inherits too. */
-function gettersOf(object: object): string[] {
-  const names: string[] = [];
-  let prototype: unknown = Object.getPrototypeOf(object);
-  while (typeof prototype === "object" && prototype !== null && prototype !== Object.prototype) {
-    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-      if (get !== undefined) names.push(name);
-    }
-    prototype = Object.getPrototypeOf(prototype);
-  }
-  return names;
-}
-
-/** All that can be read of a packet, as plain values. */
-function readAll(value: unknown, depth = 0): unknown {
-  if (value instanceof Uint8Array) return [...value];
-  if (typeof value !== "object" || value === null || depth > 6) return value;
-  if (Symbol.iterator in value) {
-    const iterable = value as Iterable<unknown>;
-    return [...iterable].map((item) => readAll(item, depth + 1));
-  }
-  const own: [string, unknown][] = Object.entries(value);
-  const inherited = gettersOf(value).map((name): [string, unknown] => [name, Reflect.get(value, name)]);
-  return Object.fromEntries([...own, ...inherited].map(([name, item]) => [name, readAll(item, depth + 1)]));
 }
 
 function readPacket(payload: Uint8Array): unknown {

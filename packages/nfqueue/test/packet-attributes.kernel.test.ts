@@ -1,12 +1,11 @@
 import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { KernelError, NETLINK_NETFILTER, NetlinkSocket } from "@nlring/netlink";
-import { InterfaceNames, NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
+import { KernelError, type NetlinkSocket } from "@nlring/netlink";
+import { InterfaceNames, NfQueue, type Packet, QueueOptionError, type QueueOptions } from "@nlring/nfqueue";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { BridgedPeers, tagPeer } from "./bridged-peers.js";
 import { Datagrams, datagramsUnavailable, type SocketOption } from "./datagrams.js";
 import { type HookedQueue, hookQueue } from "./hooked-queue.js";
-import { packetOf } from "./recorded-packets.js";
 import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
 
 const QUEUE = 31;
@@ -275,61 +274,15 @@ test("a packet of a bridge rule has its link-layer header, and the VLAN tag it c
   expect(tagged.vlan).toMatchObject({ protocol: 0x8100, id: 0x123 });
 });
 
-// The flags of a queue are asked for by hand, on a socket of the test's own.
-const FLAGS = { conntrack: 2, uidGid: 8, securityContext: 16 } as const;
-
-/** The first UDP packet at OUTPUT of a queue with the flag; the kernel's answer where it refuses the flag. */
-async function firstWithFlag(flag: keyof typeof FLAGS): Promise<Captured | string> {
-  const configuration = (3 << 8) | 2;
-  const socket = await NetlinkSocket.open(NETLINK_NETFILTER, {
-    transport: "user-ring",
-    ring: { frameSize: 8192, frameCount: 16 },
-  });
-  let rule: NetlinkSocket | undefined;
-  try {
-    const refused = await socket
-      .request({
-        type: configuration,
-        write: (writer) => {
-          writer.uint8(0).uint8(0).uint16Network(QUEUE);
-          writer.attribute(1, 4).uint8(1).uint8(0).uint16Network(0);
-          writer.attribute(2, 5).uint32Network(0xffff).uint8(2).pad();
-          writer.attributeUint32Network(4, FLAGS[flag]).attributeUint32Network(5, FLAGS[flag]);
-        },
-      })
-      .then(() => undefined, reasonOf);
-    if (refused !== undefined) return refused;
-    rule = await hookQueue({ queue: QUEUE, ...udpAt("output") });
-    const received = new Promise<Captured>((resolve, reject) => {
-      socket
-        .receive((message) => {
-          const packet = packetOf(message.bytes.slice(message.offset, message.end));
-          if (packet === undefined) reject(new Error("no packet"));
-          else resolve(capture(packet as unknown as Packet));
-        })
-        .catch(reject);
-    });
-    await sendLocally()();
-    return await received;
-  } finally {
-    await rule?.close();
-    await socket.close();
-  }
-}
-
 test("a packet has the owner of its socket where the queue asks for it", async (context) => {
-  const packet = await firstWithFlag("uidGid");
-  requireKernel(
-    context,
-    typeof packet === "object",
-    `the kernel refuses NFQA_CFG_F_UID_GID: ${String(packet)}`,
-  );
+  const packet = await firstPacket(udpAt("output"), sendLocally(), { uidGid: true }).catch(reasonOf);
+  requireKernel(context, typeof packet === "object", `the kernel does not tell owners: ${String(packet)}`);
   expect(packet).toMatchObject({ uid: outerId("uid_map"), gid: outerId("gid_map") });
   expect(await firstPacket(udpAt("output"), sendLocally())).toMatchObject({ uid: undefined, gid: undefined });
 });
 
 test("a packet has its connection where the queue asks for it", async (context) => {
-  const packet = await firstWithFlag("conntrack");
+  const packet = await firstPacket(udpAt("output"), sendLocally(), { conntrack: true }).catch(reasonOf);
   requireKernel(
     context,
     typeof packet === "object" && packet.conntrack !== undefined,
@@ -346,7 +299,7 @@ test("a packet has its connection where the queue asks for it", async (context) 
 });
 
 test("a packet has its security label where the queue asks for it", async (context) => {
-  const packet = await firstWithFlag("securityContext");
+  const packet = await firstPacket(udpAt("output"), sendLocally(), { securityContext: true }).catch(reasonOf);
   const label = typeof packet === "object" ? packet.securityContext : undefined;
   requireKernel(
     context,
@@ -358,6 +311,7 @@ test("a packet has its security label where the queue asks for it", async (conte
 
 /** What the kernel says of something that it was built without; anything else is a failure of the test. */
 function reasonOf(error: unknown): string {
+  if (error instanceof QueueOptionError) return error.message;
   if (error instanceof KernelError && ["EOPNOTSUPP", "ENOENT", "EAFNOSUPPORT"].includes(error.code))
     return error.message;
   throw error;

@@ -5,8 +5,10 @@ import { PacketLayout } from "../src/packet/layout.js";
 import { Packet, type PacketQueue } from "../src/packet.js";
 
 const FOLDER = new URL("./fixtures/packets/linux-4.4.11/", import.meta.url);
-const NO_KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
-const NO_QUEUE: PacketQueue = { decide: (packet) => Packet.settle(packet), hold: () => {} };
+/** Of messages that lie in no ring. */
+export const NO_KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
+/** Of packets that come from none. */
+export const NO_QUEUE: PacketQueue = { decide: (packet) => Packet.settle(packet), hold: () => {} };
 
 /** A line of what `conntrack -L -o extended,id,timestamp` said while the messages were recorded. */
 export interface ConntrackLine {
@@ -64,14 +66,19 @@ export function recordedPacket(name: string): Packet {
   return packet;
 }
 
-/** A packet of an IPv4 rule on INPUT with the attributes that are written. */
-export function writtenPacket(write: (writer: MessageWriter) => void): Packet {
+/** A message of an IPv4 rule on INPUT with the attributes that are written. */
+export function writtenMessage(write: (writer: MessageWriter) => void): Uint8Array {
   const writer = Writer.growing().begin(MESSAGE_PACKET, 0, 0, 0);
   writer.uint8(2).uint8(0).uint16Network(0);
   writer.attribute(NFQA_PACKET_HDR, 7).uint32Network(1).uint16Network(0x0800).uint8(1).pad();
   write(writer);
   writer.end();
-  const packet = packetOf(writer.finished());
+  return writer.finished();
+}
+
+/** The packet in such a message. */
+export function writtenPacket(write: (writer: MessageWriter) => void): Packet {
+  const packet = packetOf(writtenMessage(write));
   if (packet === undefined) throw new Error("no packet was written");
   return packet;
 }

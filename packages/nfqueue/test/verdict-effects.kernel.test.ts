@@ -313,11 +313,24 @@ test("a verdict sets the mark of the connection where the kernel can, else the q
   }
   requireKernel(context, refused === undefined, "CONFIG_NETFILTER_NETLINK_GLUE_CT is not in this kernel");
   const queue = opened[0];
-  await queue?.intercept({ hook: "input", protocol: "udp", destinationPort: PORT });
-  const running = queue?.run((packet) => packet.accept({ conntrackMark: 7 }));
-  await datagrams.send("marked");
-  await datagrams.until(1);
-  expect(queue?.statistics).toMatchObject({ accepted: 1, unknownVerdicts: 0, refusedVerdicts: 0 });
+  // Asking for the state has connections tracked.
+  await queue?.intercept({
+    hook: "input",
+    protocol: "udp",
+    destinationPort: PORT,
+    conntrackState: ["new", "established"],
+  });
+  const marks: unknown[] = [];
+  const running = queue?.run((packet) => {
+    marks.push(packet.conntrack?.mark);
+    packet.accept({ conntrackMark: 7 });
+  });
+  for (const count of [1, 2]) {
+    await datagrams.send("marked");
+    await datagrams.until(count);
+  }
+  expect(marks).toEqual([0, 7]);
+  expect(queue?.statistics).toMatchObject({ accepted: 2, unknownVerdicts: 0, refusedVerdicts: 0 });
   await queue?.close();
   await running;
 });

@@ -39,6 +39,8 @@ export interface EventSocket {
   readonly closed: boolean;
   take(): Message | undefined;
   readable(): Promise<void>;
+  ref(): unknown;
+  unref(): unknown;
   close(): Promise<void>;
 }
 
@@ -93,6 +95,18 @@ export class Subscription<T> implements AsyncIterable<SubscriptionEvent<T>>, Asy
       const event = this.#read(message);
       if (event !== undefined) return { done: false, value: event };
     }
+  }
+
+  /** Keeps the process alive while an event is waited for (the default). */
+  ref(): this {
+    this.#socket.ref();
+    return this;
+  }
+
+  /** Lets the process end while an event is waited for. */
+  unref(): this {
+    this.#socket.unref();
+    return this;
   }
 
   /** Leaves the groups and closes the socket. A pending `next` ends. */

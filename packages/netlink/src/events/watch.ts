@@ -62,6 +62,18 @@ export class Watch<T, C> implements AsyncIterable<WatchEvent<T, C>>, AsyncDispos
     return this.#events;
   }
 
+  /** Keeps the process alive while a change is waited for (the default). */
+  ref(): this {
+    this.#subscription.ref();
+    return this;
+  }
+
+  /** Lets the process end while a change is waited for; the socket that lists has an `unref()` of its own. */
+  unref(): this {
+    this.#subscription.unref();
+    return this;
+  }
+
   /** Leaves the groups. The loop ends. */
   async close(): Promise<void> {
     await this.#subscription.close();

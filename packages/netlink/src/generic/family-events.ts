@@ -40,6 +40,14 @@ class DefinedEvents implements EventSocket {
     return this.#socket.readable();
   }
 
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
   close(): Promise<void> {
     return this.#socket.close();
   }

@@ -9,6 +9,7 @@ import { TcpEdit } from "./tcp-edit.js";
 import { writeChecksums } from "./transport-checksum.js";
 import { UdpEdit } from "./udp-edit.js";
 
+/** Where a packet is rewritten. */
 export interface EditOptions {
   /**
    * Writes into the packet's own bytes, which saves a copy; a rewrite that gets longer than the packet was goes on in memory of its own.

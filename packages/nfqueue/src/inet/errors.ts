@@ -1,5 +1,6 @@
 import { NetlinkError } from "@nlring/netlink";
 
+/** Why a packet cannot be rewritten; DatagramEditError says what each means. */
 export type DatagramEditCode =
   | "ERR_PACKET_MALFORMED"
   | "ERR_PACKET_TRUNCATED"

@@ -8,6 +8,7 @@ import {
   TCPOPT_WINDOW,
 } from "./protocols.js";
 
+/** The options that have a name here: those of RFC 9293 (3.2), RFC 7323 and RFC 2018. */
 export type TcpOptionName =
   | "maximum-segment-size"
   | "window-scale"

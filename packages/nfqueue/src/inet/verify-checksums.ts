@@ -10,6 +10,7 @@ import { pseudoHeaderSum, segmentSum, transportChecksum } from "./transport-chec
  */
 export type ChecksumState = "right" | "wrong" | "none" | "partial" | "unknown";
 
+/** What is known of a packet's checksums. */
 export interface Checksums {
   /** That of the IPv4 header. */
   readonly network: ChecksumState;
@@ -17,6 +18,7 @@ export interface Checksums {
   readonly transport: ChecksumState;
 }
 
+/** What the kernel says of the packet beside its bytes. */
 export interface VerifyOptions {
   /**
    * False where the transport checksum may not be filled in, which `packet.checksumReady` tells: a partial one is then called so.

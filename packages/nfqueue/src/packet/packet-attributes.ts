@@ -2,7 +2,10 @@ import type { Conntrack } from "./conntrack.js";
 import type { ConntrackInfo } from "./conntrack-names.js";
 import type { Vlan } from "./vlan.js";
 
+/** Family of the rule that queued a packet (NFPROTO_*, include/uapi/linux/netfilter.h). */
 export type Family = "ip" | "ip6" | "bridge" | "arp" | "netdev" | "unknown";
+
+/** The netfilter hook that a packet waits in (NF_INET_*, include/uapi/linux/netfilter.h), also of the families whose own names differ. */
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "unknown";
 
 /**
@@ -60,7 +63,7 @@ export interface PacketAttributes {
    */
   readonly originalLength: number;
 
-  /** True where bytes of the packet are missing here: the copy range, or the attribute's limit, cut it. */
+  /** True where `originalLength` is more than `length`; false with a copy range of 0, since the kernel does not tell then. */
   readonly truncated: boolean;
 
   /** True for a packet that segmentation offload keeps in one piece; it may be larger than the MTU. */
@@ -107,7 +110,7 @@ export interface PacketAttributes {
 
   /**
    * A copy of the security module's label of the packet (text; some kernels end it with a NUL). Undefined unless the queue asks for it
-   * (NFQA_CFG_F_SECCTX) and a module such as SELinux labels packets.
+   * (NFQA_CFG_F_SECCTX), for packets without a local socket, and for those that no rule labelled (SECMARK, with a module such as SELinux).
    */
   readonly securityContext: Uint8Array | undefined;
 }

@@ -67,6 +67,7 @@ export interface FakePacket {
   readonly priority?: number | undefined;
 }
 
+/** What the fake kernel can do. */
 export interface FakeQueueKernelOptions extends FakeKernelOptions {
   /** False for a kernel that refuses the queue's option `conntrack`; true where undefined. */
   readonly conntrack?: boolean | undefined;

@@ -1,4 +1,4 @@
-import { HOST_IS_LITTLE_ENDIAN } from "../src/abi.js";
+const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** A small generator of numbers that a seed repeats (xorshift32). */
 export class Random {
