@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { type Match, NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
+import { type Match, NfQueue, type Packet, type Rule } from "@nlring/nfqueue";
 import { inet } from "@nlring/nfqueue/inet";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { saveMarks } from "./hooked-queue.js";
 import { Network, Peer } from "./network.js";
 import { switchChecksumOffloadOff } from "./offload.js";
 import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
@@ -66,13 +67,11 @@ afterEach(async () => {
 async function intercept(
   match: Match,
   handler: (packet: Packet) => void,
-  options: QueueOptions = {},
-): Promise<NfQueue> {
-  const queue = await NfQueue.open(QUEUE, options);
+): Promise<{ readonly queue: NfQueue; readonly rule: Rule }> {
+  const queue = await NfQueue.open(QUEUE);
   queue.on("handlerError", (error) => failures.push(error));
   opened.push({ queue, running: queue.run(handler) });
-  await queue.intercept(match);
-  return queue;
+  return { queue, rule: await queue.intercept(match) };
 }
 
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
@@ -99,7 +98,7 @@ test.each([
       await here.ask("serveHttp", { address, port });
       let segmented = 0;
       let cut = 0;
-      const queue = await intercept({ hook: "input", protocol: "tcp" }, (packet) => {
+      const { queue } = await intercept({ hook: "input", protocol: "tcp" }, (packet) => {
         if (packet.gso) segmented += packet.originalLength;
         if (packet.truncated) cut++;
         packet.accept();
@@ -117,6 +116,18 @@ test.each([
   },
 );
 
+test("of a download whose connection is marked, only the first packet meets the queue", async () => {
+  // Behind the queue's chain, so that it sees the mark that the verdict set.
+  const marks = await saveMarks(6);
+  const match = { hook: "forward", family: "ip", protocol: "tcp", conntrackMark: 0, priority: -1 } as const;
+  const { queue, rule } = await intercept(match, (packet) => packet.accept({ mark: 1 }));
+  const url = `http://${SERVER.ip}/bytes?${MEBIBYTE}`;
+  expect(((await network.client.ask("download", { url })) as Download).length).toBe(MEBIBYTE);
+  expect(await rule.counters()).toEqual([{ packets: 1, bytes: expect.any(Number) }]);
+  expect(queue.statistics.received).toBe(1);
+  await marks.close();
+});
+
 describe("answers to a DNS client that get longer on their way", () => {
   const RECORD = Uint8Array.of(0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 7);
 
@@ -130,8 +141,9 @@ describe("answers to a DNS client that get longer on their way", () => {
 
   test.each(FAMILIES)("have checksums over %s that the client's kernel finds right", async (family) => {
     const before = await checksumErrors(family);
-    const queue = await intercept({ hook: "forward", protocol: "udp", sourcePort: 53, family }, (packet) =>
-      packet.accept({ payload: longer(packet) }),
+    const { queue } = await intercept(
+      { hook: "forward", protocol: "udp", sourcePort: 53, family },
+      (packet) => packet.accept({ payload: longer(packet) }),
     );
     expect(await lookUp(family, "right.test")).toEqual(["192.0.2.1", "198.51.100.7"]);
     expect(queue.statistics.received).toBe(1);
@@ -140,11 +152,14 @@ describe("answers to a DNS client that get longer on their way", () => {
 
   test.each(FAMILIES)("do not arrive over %s where a bit of them is wrong", async (family) => {
     const before = await checksumErrors(family);
-    const queue = await intercept({ hook: "forward", protocol: "udp", sourcePort: 53, family }, (packet) => {
-      const payload = longer(packet);
-      payload[payload.length - 1] = 8;
-      packet.accept({ payload });
-    });
+    const { queue } = await intercept(
+      { hook: "forward", protocol: "udp", sourcePort: 53, family },
+      (packet) => {
+        const payload = longer(packet);
+        payload[payload.length - 1] = 8;
+        packet.accept({ payload });
+      },
+    );
     expect(await lookUp(family, "wrong.test")).toBe("ETIMEOUT");
     expect(queue.statistics.received).toBeGreaterThan(0);
     expect((await checksumErrors(family)) - before).toBe(queue.statistics.received);
