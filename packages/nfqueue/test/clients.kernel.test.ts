@@ -218,18 +218,19 @@ describe("the payload of packets of many TCP segments", () => {
 describe("datagrams", () => {
   let port = 5400;
 
-  /** Sends them from one host to another; resolves with what was sent and what arrived when as many have. */
+  /** Sends them from one host to another; resolves with what was sent and what arrived when so many have. */
   async function exchange(
     [from, to]: readonly [Peer, Peer],
     address: string,
     sizes: readonly number[],
+    count: number = sizes.length,
   ): Promise<{ readonly sent: readonly SizedDatagram[]; readonly arrived: readonly SizedDatagram[] }> {
     port++;
     await to.ask("collect", { address, port });
     const sent = (await from.ask("sendSizes", { to: address, port, sizes })) as SizedDatagram[];
     const arrived = async (): Promise<SizedDatagram[]> =>
       (await to.ask("collected", { port })) as SizedDatagram[];
-    while ((await arrived()).length < sent.length);
+    while ((await arrived()).length < count);
     return { sent, arrived: await arrived() };
   }
 
@@ -242,6 +243,23 @@ describe("datagrams", () => {
     const { sent, arrived } = await exchange([network.client, network.server], SERVER[family], [0]);
     expect(arrived).toEqual(sent);
     expect(lengths).toEqual([0]);
+  });
+
+  test("that outgrow the MTU on their way leave in fragments where they may be, else the kernel drops them", async () => {
+    const mayFragment = new Map([
+      [10, false],
+      [11, true],
+    ]);
+    await intercept({ hook: "forward", family: "ip", protocol: "udp" }, (packet) => {
+      const datagram = inet(packet.payload);
+      const longer = datagram.edit();
+      longer.dontFragment = mayFragment.get(datagram.udp?.payload.length ?? 0) === false;
+      if (longer.udp !== undefined) longer.udp.payload = new Uint8Array(datagram.payloadLength * 300);
+      packet.accept({ payload: longer.bytes() });
+    });
+    const hosts = [network.client, network.server] as const;
+    const { arrived } = await exchange(hosts, SERVER.ip, [...mayFragment.keys()], 1);
+    expect(arrived.map(({ length }) => length)).toEqual([11 * 300]);
   });
 
   // IPv4 is put together before the input hook, IPv6 behind it; conntrack does both before it looks.
