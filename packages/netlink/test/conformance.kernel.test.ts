@@ -1,24 +1,53 @@
 import { NETLINK_ROUTE, NetlinkSocket } from "@nlring/netlink";
-import { conformanceCases, missingRequirements, type Requirement, type Stage } from "@nlring/netlink/testing";
+import {
+  conformanceCases,
+  missingRequirements,
+  type Requirement,
+  type Stage,
+  type StagePeer,
+} from "@nlring/netlink/testing";
 import { describe, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { PeerSocket } from "./peer-socket.js";
 
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 
 function kernelStage(transport: "user-ring" | "kernel-ring"): Stage {
   return {
     open: (protocol, options) => NetlinkSocket.open(protocol, { ...options, transport }),
-    peer: (protocol) => new PeerSocket(protocol),
+    peer: (protocol) => (transport === "user-ring" ? new PeerSocket(protocol) : mappedPeer(protocol)),
     lacks: lacking(),
   };
 }
 
-/** What kernels of before 4.12 lack. */
+/** A mapped ring has the sender's process id in the place of its port, and where it is full, sends to it fail. */
+function mappedPeer(protocol: number): StagePeer {
+  const peer = new PeerSocket(protocol);
+  return {
+    portId: process.pid,
+    send: (bytes, portId) => {
+      try {
+        peer.send(bytes, portId);
+      } catch {
+        // No room: lost.
+      }
+    },
+    multicast: (bytes, group) => peer.multicast(bytes, group),
+    close: () => peer.close(),
+  };
+}
+
+/** What kernels of before 4.12, and of before 4.20, lack. */
 function lacking(): Requirement[] {
   const socket = new PeerSocket(NETLINK_ROUTE);
   try {
-    return socket.knowsOption(NETLINK_EXT_ACK) ? [] : ["error-text", "error-policy", "drop-counter"];
+    return [
+      ...(socket.knowsOption(NETLINK_EXT_ACK)
+        ? []
+        : (["error-text", "error-policy", "drop-counter"] as const)),
+      ...(socket.knowsOption(NETLINK_GET_STRICT_CHK) ? [] : (["strict"] as const)),
+    ];
   } finally {
     socket.close();
   }

@@ -22,6 +22,7 @@ export type Requirement =
 
 /** Another process's socket, as far as the one under test can tell. */
 export interface StagePeer {
+  /** Its port, as `message.senderPort` tells it. */
   readonly portId: number;
   /** Sends bytes as they are, without waiting, to the socket with this port. What finds no room is lost. */
   send(bytes: Uint8Array, portId: number): unknown;
