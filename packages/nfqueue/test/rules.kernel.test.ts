@@ -156,13 +156,16 @@ test.each([
     const before = await echo.arrived("ip");
     await queue.intercept({ hook: "input", protocol: "udp", destinationPort: PORT });
     // Nobody reads: four wait in the queue, and the other six meet it full.
-    const sent = send("ip", PORT);
+    const sent = echo.send({ family: "ip", port: PORT, count: 10, sizes: [16], lost: 10 - wanted });
     if (failOpen)
       while ((await echo.arrived("ip")) < before + 6) await new Promise((resolve) => setImmediate(resolve));
-    else await echo.send({ family: "ip", port: OTHER_PORT, count: 10, sizes: [16] });
+    else await send("ip", OTHER_PORT);
     await queue.close();
     expect(await sent).toMatchObject({ sent: 10, echoed: wanted });
     expect(queue.statistics).toMatchObject({ received: 4, defaulted: 4 });
+    // Nor did any come behind those: what is sent now arrives after them.
+    await send("ip", OTHER_PORT);
+    expect((await echo.arrived("ip")) - before).toBe(wanted + (failOpen ? 10 : 20));
   },
 );
 
