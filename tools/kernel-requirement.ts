@@ -16,3 +16,13 @@ export function requireKernel(context: SkippableContext, available: boolean, rea
   }
   context.skip(reason);
 }
+
+/**
+ * Goes on where the kernel has an option that is a choice of whoever builds it; else skips the test and names the option, also with
+ * KERNEL_TESTS=required: no sandbox can bring it. What such a test shows is shown over recorded bytes as well.
+ *
+ * @param option as in "CONFIG_NETFILTER_NETLINK_GLUE_CT"
+ */
+export function skipWithoutKernelOption(context: SkippableContext, available: boolean, option: string): void {
+  if (!available) context.skip(`this kernel is built without ${option}`);
+}

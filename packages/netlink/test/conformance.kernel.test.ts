@@ -44,13 +44,15 @@ describe("the user ring", () => {
 
 const kernelRing = await hasKernelRing();
 
-describe("the kernel's ring", () => {
+// No current kernel has it, whatever is required: the stand-ins of the unit tests replay recordings of those that had.
+test.skipIf(kernelRing)("the kernel's ring takes all of these cases", (context) => {
+  context.skip("rings mapped by the kernel: Linux 3.10 to 4.5, for root outside any user namespace");
+});
+
+describe.runIf(kernelRing)("the kernel's ring", () => {
   const stage = kernelStage("kernel-ring");
-  test.for(conformanceCases)("$name", async (one, context) => {
+  test.for(kernelRing ? conformanceCases : [])("$name", async (one, context) => {
     const missing = missingRequirements(one, stage);
-    // No current kernel has it, whatever is required: the stand-ins of the unit tests replay recordings of those that had.
-    if (!kernelRing)
-      context.skip("rings mapped by the kernel: Linux 3.10 to 4.5, for root outside any user namespace");
     requireKernel(context, missing.length === 0, `this kernel lacks ${missing.join(", ")}`);
     await one.run(stage);
   });

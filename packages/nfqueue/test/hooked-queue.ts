@@ -129,3 +129,18 @@ export function redirectTo(port: number, protocol: number): Promise<NetlinkSocke
     expression(writer, "redir", () => writer.attributeUint32Network(1, 1));
   });
 }
+
+/**
+ * Saves the marks of forwarded packets with their connections, as `meta mark != 0 ct mark set meta mark` does: without its first half, the
+ * next packet of a connection would take the mark away. The rule goes with the socket.
+ */
+export function saveMarks(protocol: number): Promise<NetlinkSocket> {
+  return makeRule({ family: "ip", type: "filter", hook: "forward", protocol }, (writer) => {
+    expression(writer, "meta", () => writer.attributeUint32Network(2, 3).attributeUint32Network(1, 1));
+    expression(writer, "cmp", () => {
+      writer.attributeUint32Network(1, 1).attributeUint32Network(2, 1);
+      writeData(writer, 3, [0, 0, 0, 0]);
+    });
+    expression(writer, "ct", () => writer.attributeUint32Network(2, 3).attributeUint32Network(4, 1));
+  });
+}

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** A process in a network namespace of its own. */
-class Peer {
+/** A process that is a host: in a network namespace of its own, or in this one. */
+export class Peer {
   readonly #child: ChildProcess;
   readonly #answers = new Map<number, (answer: { result?: unknown; error?: string }) => void>();
   #lastId = 0;
@@ -16,9 +16,10 @@ class Peer {
     });
   }
 
-  static async start(): Promise<Peer> {
+  static async start({ ownNamespace = true } = {}): Promise<Peer> {
     const script = fileURLToPath(new URL("./fixtures/peer.mjs", import.meta.url));
-    const child = spawn("unshare", ["--net", process.execPath, script], {
+    const [command = "", ...args] = [...(ownNamespace ? ["unshare", "--net"] : []), process.execPath, script];
+    const child = spawn(command, args, {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const peer = new Peer(child);

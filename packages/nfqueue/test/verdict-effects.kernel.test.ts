@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { requireKernel, skipWithoutKernelOption } from "../../../tools/kernel-requirement.js";
 import { BridgeRule } from "./bridge-rule.js";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
 import { RawQueue } from "./raw-queue.js";
@@ -311,7 +311,7 @@ test("a verdict sets the mark of the connection where the kernel can, else the q
   if (refused !== undefined) {
     expect(refused).toMatchObject({ name: "QueueOptionError", code: "EOPNOTSUPP", option: "conntrack" });
   }
-  requireKernel(context, refused === undefined, "CONFIG_NETFILTER_NETLINK_GLUE_CT is not in this kernel");
+  skipWithoutKernelOption(context, refused === undefined, "CONFIG_NETFILTER_NETLINK_GLUE_CT");
   const queue = opened[0];
   // Asking for the state has connections tracked.
   await queue?.intercept({
@@ -337,10 +337,10 @@ test("a verdict sets the mark of the connection where the kernel can, else the q
 
 test("a verdict tags a packet of a bridge", async (context) => {
   const rule = await BridgeRule.make(QUEUE).catch((error: unknown) => error);
-  requireKernel(
+  skipWithoutKernelOption(
     context,
     rule instanceof BridgeRule,
-    `CONFIG_NFT_QUEUE is needed to queue from a bridge: ${String(rule)}`,
+    `CONFIG_NFT_QUEUE, to queue from a bridge: ${String(rule)}`,
   );
   if (!(rule instanceof BridgeRule)) return;
   const second = await RawQueue.open(QUEUE + 1);
