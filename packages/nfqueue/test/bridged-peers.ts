@@ -1,4 +1,12 @@
-import { type MessageWriter, NETLINK_ROUTE, NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL } from "@nlring/netlink";
+import {
+  KernelError,
+  type MessageWriter,
+  NETLINK_ROUTE,
+  NetlinkSocket,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+} from "@nlring/netlink";
+import { requireKernel, type SkippableContext } from "../../../tools/kernel-requirement.js";
 import { Datagrams } from "./datagrams.js";
 
 // include/uapi/linux/rtnetlink.h, if_link.h, if_addr.h, veth.h
@@ -152,6 +160,19 @@ export class BridgedPeers implements AsyncDisposable {
       hardwareAddress: hardware.map((octet) => octet.toString(16).padStart(2, "0")).join(":"),
       port,
     };
+  }
+}
+
+/** Makes them; skips the test where the kernel cannot. */
+export async function requireBridge(context: SkippableContext): Promise<BridgedPeers> {
+  try {
+    return await BridgedPeers.make();
+  } catch (error) {
+    const isLack =
+      error instanceof KernelError && ["EOPNOTSUPP", "ENOENT", "EAFNOSUPPORT"].includes(error.code);
+    const options = "CONFIG_BRIDGE, CONFIG_BRIDGE_NETFILTER, CONFIG_VETH";
+    requireKernel(context, !isLack, `no bridge can be made (${options}): ${String(error)}`);
+    throw error;
   }
 }
 

@@ -75,6 +75,26 @@ function methodsOf(prototype: object): string[] {
 const STATE = ["decided", "held", "payload"];
 const READERS = ["copy", "readUint8", "readUint16", "readUint32", "hold"];
 
+/** What a queue has to get right beside what it can do. */
+const EVENTS = [
+  "SIGKILL",
+  "SIGTERM and SIGINT",
+  "process.exit",
+  "an exception in the handler",
+  "an uncaught exception",
+  "a namespace deleted under it",
+  "close during a flood",
+  "another queue closes with its rules",
+  "another program removes a base chain",
+  "the queue unbound under it",
+  "one slow decision",
+  "a body that awaits for long",
+  "4,000 held packets",
+  "overruns",
+  "several senders at once",
+  "broken messages",
+];
+
 const wanted: Readonly<Record<string, readonly string[]>> = {
   "Attributes of a packet": ["id", ...gettersOf(Packet.prototype).filter((name) => !STATE.includes(name))],
   "Parts of a connection": gettersOf(Conntrack.prototype),
@@ -88,6 +108,7 @@ const wanted: Readonly<Record<string, readonly string[]>> = {
       .map((name) => `option ${name}`),
   ],
   "Matches of a rule": ["MatchParts", "Match"].flatMap((parts) => membersOf("rules/match.ts", parts)),
+  "What can happen to a queue": EVENTS,
 };
 
 describe("the table of what NFQUEUE can do", () => {

@@ -2,24 +2,18 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { NfQueue } from "@nlring/nfqueue";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
 
 const QUEUE = 61;
 const PORT = 5361;
 const MEBIBYTE = 1024 * 1024;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  await bringLoopbackUp();
-  lacking = await rulesUnavailable();
-});
+requireRules();
 let datagrams: LoopbackDatagrams;
 let child: ChildProcess | undefined;
-beforeEach(async (context) => {
-  requireKernel(context, lacking === undefined, lacking ?? "");
+beforeEach(async () => {
   datagrams = await LoopbackDatagrams.open(PORT);
 });
 afterEach(async () => {

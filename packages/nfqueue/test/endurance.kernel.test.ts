@@ -5,11 +5,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type LossReport, NfQueue, type Packet } from "@nlring/nfqueue";
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { hookQueue } from "./hooked-queue.js";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
 
 const QUEUE = 71;
 const PORT = 5371;
@@ -26,12 +26,7 @@ const LONGEST_HOLD = 50;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  await bringLoopbackUp();
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 interface Memory {
   readonly heap: number;

@@ -4,18 +4,12 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { NfQueue, type Packet } from "@nlring/nfqueue";
 import { inet, verifyChecksums } from "@nlring/nfqueue/inet";
-import { beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { expect, test } from "vitest";
+import { requireRules } from "./require-rules.js";
 
 const KNOCK = "is anybody there?";
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-  await bringLoopbackUp();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 /** Sends to a port where nobody listens; resolves when the kernel's ICMP error has come back. */
 async function knockAtClosedPort(host: string): Promise<void> {

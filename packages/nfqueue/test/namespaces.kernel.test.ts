@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { InterfaceNames, NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { BridgedPeers, type Peer } from "./bridged-peers.js";
+import { type BridgedPeers, type Peer, requireBridge } from "./bridged-peers.js";
 import { datagramsUnavailable } from "./datagrams.js";
 import { rulesUnavailable } from "./sandbox.js";
 
@@ -24,11 +24,8 @@ let sender: Socket;
 let refused = 0;
 beforeEach(async (context) => {
   requireKernel(context, lacking === undefined, lacking ?? "");
-  const made = await BridgedPeers.make().catch(String);
-  requireKernel(context, typeof made === "object", `no bridge of veth pairs can be made: ${String(made)}`);
-  if (typeof made !== "object") return;
-  bridged = made;
-  const [first] = made.peers;
+  bridged = await requireBridge(context);
+  const [first] = bridged.peers;
   if (first === undefined) throw new Error("a peer is needed");
   peer = first;
   refused = 0;

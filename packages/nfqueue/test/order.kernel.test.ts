@@ -3,21 +3,15 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { NfQueue } from "@nlring/nfqueue";
-import { beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { expect, test } from "vitest";
+import { requireRules } from "./require-rules.js";
 
 const QUEUE = 46;
 const PORT = 5346;
 const SENDERS = 3;
 const PACKETS = 10_000;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  await bringLoopbackUp();
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 async function flood(): Promise<number> {
   const child = fork(new URL("./fixtures/flood.mjs", import.meta.url), [String(PORT), String(PACKETS)], {

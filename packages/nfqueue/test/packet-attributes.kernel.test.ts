@@ -3,7 +3,7 @@ import { KernelError, type NetlinkSocket } from "@nlring/netlink";
 import { InterfaceNames, NfQueue, type Packet, QueueOptionError, type QueueOptions } from "@nlring/nfqueue";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { requireKernel, skipWithoutKernelOption } from "../../../tools/kernel-requirement.js";
-import { BridgedPeers, tagPeer } from "./bridged-peers.js";
+import { requireBridge, tagPeer } from "./bridged-peers.js";
 import { Datagrams, datagramsUnavailable, type SocketOption } from "./datagrams.js";
 import { type HookedQueue, hookQueue } from "./hooked-queue.js";
 import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
@@ -188,14 +188,7 @@ test("a packet is told to be of a net_cls control group", async (context) => {
 });
 
 test("what passes a bridge has the bridge's ports, its sender's address, and names", async (context) => {
-  const bridged = await BridgedPeers.make().catch(reasonOf);
-  requireKernel(
-    context,
-    typeof bridged === "object",
-    `no bridge can be made (CONFIG_BRIDGE, CONFIG_BRIDGE_NETFILTER, CONFIG_VETH): ${String(bridged)}`,
-  );
-  if (typeof bridged !== "object") return;
-  await using _ = bridged;
+  await using bridged = await requireBridge(context);
   const { bridge, peers } = bridged;
   const [sender, receiver] = peers;
   if (sender === undefined || receiver === undefined) throw new Error("two peers are needed");
@@ -220,13 +213,7 @@ test("what passes a bridge has the bridge's ports, its sender's address, and nam
 
 test("interfaces that come and go are followed by name", async (context) => {
   await using names = await InterfaceNames.open();
-  const bridged = await BridgedPeers.make().catch(reasonOf);
-  requireKernel(
-    context,
-    typeof bridged === "object",
-    `no bridge can be made (CONFIG_BRIDGE, CONFIG_VETH): ${String(bridged)}`,
-  );
-  if (typeof bridged !== "object") return;
+  const bridged = await requireBridge(context);
   const { index, name } = bridged.bridge;
   try {
     await vi.waitFor(() => expect(names.get(index)).toBe(name));
@@ -237,14 +224,7 @@ test("interfaces that come and go are followed by name", async (context) => {
 });
 
 test("a packet of a bridge rule has its link-layer header, and the VLAN tag it came with", async (context) => {
-  const bridged = await BridgedPeers.make().catch(reasonOf);
-  requireKernel(
-    context,
-    typeof bridged === "object",
-    `no bridge can be made (CONFIG_BRIDGE, CONFIG_VETH): ${String(bridged)}`,
-  );
-  if (typeof bridged !== "object") return;
-  await using _ = bridged;
+  await using bridged = await requireBridge(context);
   const [sender] = bridged.peers;
   if (sender === undefined) throw new Error("a peer is needed");
   const where: Omit<HookedQueue, "queue"> = {

@@ -7,20 +7,14 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { listRules } from "@nlring/nfqueue";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
+import { describe, expect, test } from "vitest";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
 
 const run = promisify(execFile);
 const folder = fileURLToPath(new URL("..", import.meta.url));
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-  await bringLoopbackUp();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 function programsOf(file: string): string[] {
   return [...readFileSync(file, "utf8").matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code]) => code ?? "");

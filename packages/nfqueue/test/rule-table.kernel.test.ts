@@ -1,9 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { listRules, type Match, NfQueue, type Packet, QueueRules, removeLeftovers } from "@nlring/nfqueue";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, Echo, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
+import { Echo } from "./sandbox.js";
 
 const HOLDER = 31;
 const OTHER = 32;
@@ -11,15 +12,10 @@ const HELD_PORT = 5331;
 const OTHER_PORT = 5332;
 const COUNT = 20;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 let echo: Echo;
 beforeAll(async () => {
-  await bringLoopbackUp();
   echo = await Echo.start();
   for (const port of [HELD_PORT, OTHER_PORT]) await echo.receive("ip", port);
 });

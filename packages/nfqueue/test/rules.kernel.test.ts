@@ -2,9 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { NETLINK_NETFILTER, NetlinkSocket } from "@nlring/netlink";
 import { NfQueue, type Packet } from "@nlring/nfqueue";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, Echo, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
+import { Echo } from "./sandbox.js";
 import type { TestFamily } from "./traffic.js";
 
 const QUEUE = 21;
@@ -13,15 +14,10 @@ const OTHER_PORT = 5322;
 const NFT_MSG_GETTABLE = (10 << 8) | 1;
 const NFTA_TABLE_NAME = 1;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 let echo: Echo;
 beforeAll(async () => {
-  await bringLoopbackUp();
   echo = await Echo.start();
   for (const family of ["ip", "ip6"] as const) {
     for (const port of [PORT, OTHER_PORT]) await echo.receive(family, port);
@@ -156,13 +152,16 @@ test.each([
     const before = await echo.arrived("ip");
     await queue.intercept({ hook: "input", protocol: "udp", destinationPort: PORT });
     // Nobody reads: four wait in the queue, and the other six meet it full.
-    const sent = send("ip", PORT);
+    const sent = echo.send({ family: "ip", port: PORT, count: 10, sizes: [16], lost: 10 - wanted });
     if (failOpen)
       while ((await echo.arrived("ip")) < before + 6) await new Promise((resolve) => setImmediate(resolve));
-    else await echo.send({ family: "ip", port: OTHER_PORT, count: 10, sizes: [16] });
+    else await send("ip", OTHER_PORT);
     await queue.close();
     expect(await sent).toMatchObject({ sent: 10, echoed: wanted });
     expect(queue.statistics).toMatchObject({ received: 4, defaulted: 4 });
+    // Nor did any come behind those: what is sent now arrives after them.
+    await send("ip", OTHER_PORT);
+    expect((await echo.arrived("ip")) - before).toBe(wanted + (failOpen ? 10 : 20));
   },
 );
 

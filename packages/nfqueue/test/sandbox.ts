@@ -65,8 +65,9 @@ export class Echo implements AsyncDisposable {
     count: number;
     sizes: readonly number[];
     dropEvery?: number;
+    lost?: number;
   }): Promise<SendResult> {
-    return this.#ask("send", { dropEvery: 0, ...options }) as Promise<SendResult>;
+    return this.#ask("send", { dropEvery: 0, lost: 0, ...options }) as Promise<SendResult>;
   }
 
   /** Datagrams that have arrived so far. */

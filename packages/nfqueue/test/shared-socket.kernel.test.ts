@@ -3,22 +3,17 @@ import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { NETLINK_NETFILTER, NetlinkSocket } from "@nlring/netlink";
 import { NfQueue, type Packet } from "@nlring/nfqueue";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { requireKernel } from "../../../tools/kernel-requirement.js";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
 
 const QUEUE = 81;
 const PORT = 5381;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  await bringLoopbackUp();
-  lacking = await rulesUnavailable();
-});
+requireRules();
 let datagrams: LoopbackDatagrams;
-beforeEach(async (context) => {
-  requireKernel(context, lacking === undefined, lacking ?? "");
+beforeEach(async () => {
   datagrams = await LoopbackDatagrams.open(PORT);
 });
 afterEach(() => datagrams[Symbol.asyncDispose]());

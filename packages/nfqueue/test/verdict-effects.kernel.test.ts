@@ -2,27 +2,22 @@ import { execFile } from "node:child_process";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { NfQueue, type Packet, type QueueOptions } from "@nlring/nfqueue";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { requireKernel, skipWithoutKernelOption } from "../../../tools/kernel-requirement.js";
 import { BridgeRule } from "./bridge-rule.js";
 import { LoopbackDatagrams } from "./loopback-datagrams.js";
 import { RawQueue } from "./raw-queue.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { requireRules } from "./require-rules.js";
 
 const QUEUE = 51;
 const PORT = 5351;
 /** IPv4 and UDP headers. */
 const HEADERS = 28;
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  await bringLoopbackUp();
-  lacking = await rulesUnavailable();
-});
+requireRules();
 let datagrams: LoopbackDatagrams;
 const opened: NfQueue[] = [];
-beforeEach(async (context) => {
-  requireKernel(context, lacking === undefined, lacking ?? "");
+beforeEach(async () => {
   datagrams = await LoopbackDatagrams.open(PORT);
 });
 afterEach(async () => {

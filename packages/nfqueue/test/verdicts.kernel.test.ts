@@ -1,7 +1,7 @@
 import { NfQueue } from "@nlring/nfqueue";
-import { beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, Echo, rulesUnavailable, waitingInKernel } from "./sandbox.js";
+import { expect, test } from "vitest";
+import { requireRules } from "./require-rules.js";
+import { bringLoopbackUp, Echo, waitingInKernel } from "./sandbox.js";
 import { verdictSuite, type World } from "./verdict-suite.js";
 
 const QUEUE = 11;
@@ -50,11 +50,7 @@ class KernelWorld implements World {
   }
 }
 
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 const world = new KernelWorld();
 verdictSuite(world, SOAK ? 1_000_000 : 200_000);

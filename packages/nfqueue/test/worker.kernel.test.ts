@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { beforeAll, beforeEach, expect, test } from "vitest";
-import { requireKernel } from "../../../tools/kernel-requirement.js";
-import { bringLoopbackUp, rulesUnavailable } from "./sandbox.js";
+import { expect, test } from "vitest";
+import { requireRules } from "./require-rules.js";
 
 const HOST = fileURLToPath(new URL("./fixtures/worker-host.mjs", import.meta.url));
 
@@ -35,12 +34,7 @@ function runHost(end: string, queue: number): Promise<Outcome> {
   });
 }
 
-beforeAll(bringLoopbackUp);
-let lacking: string | undefined;
-beforeAll(async () => {
-  lacking = await rulesUnavailable();
-});
-beforeEach((context) => requireKernel(context, lacking === undefined, lacking ?? ""));
+requireRules();
 
 test("terminating a worker with an open queue ends it and nothing else", async () => {
   expect(await runHost("terminate", 41)).toMatchObject({ signal: null, exitCode: 0, told: { code: 1 } });
