@@ -23,10 +23,14 @@ export function receiveBufferWarning(
   );
 }
 
-/** Warns where the receive buffer that came holds fewer packets than the queue. */
+const warned = new Set<string>();
+
+/** Warns where the receive buffer that came holds fewer packets than the queue: once in the same figures. */
 export function warnOfReceiveBuffer(receiveBuffer: number, configuration: QueueConfiguration): void {
   const warning = receiveBufferWarning(receiveBuffer, configuration);
-  if (warning !== undefined) process.emitWarning(warning, { code: "NLRING_RECEIVE_BUFFER" });
+  if (warning === undefined || warned.has(warning)) return;
+  warned.add(warning);
+  process.emitWarning(warning, { code: "NLRING_RECEIVE_BUFFER" });
 }
 
 /** Warns of a failed handler, where nobody listens for it. */

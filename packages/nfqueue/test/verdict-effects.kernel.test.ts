@@ -260,11 +260,9 @@ test("what fails open because the receive buffer is full passes unseen, and is c
 
 test("maximum length and copy range change while the queue runs, and the kernel says so", async (context) => {
   const queue = await intercepted({ defaultVerdict: "drop" });
-  requireKernel(
-    context,
-    queue.kernelStatistics() !== undefined,
-    "/proc/net/netfilter/nfnetlink_queue cannot be read",
-  );
+  // The kernel lets root of the host read it, and nobody else.
+  if (queue.kernelStatistics() === undefined)
+    context.skip("/proc/net/netfilter/nfnetlink_queue cannot be read");
   expect(queue.kernelStatistics()).toMatchObject({
     copyRange: 65_531,
     waiting: 0,

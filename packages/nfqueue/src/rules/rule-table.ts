@@ -9,7 +9,7 @@ import { BEST_DIALECT, type Dialect, explainRefusal, simplerDialect } from "./di
 import type { Expression, QueueStatement } from "./expressions.js";
 import { emptyLeftovers, removeTables } from "./leftovers.js";
 import { readRules, type TableRecord } from "./read-ruleset.js";
-import { tableName } from "./table-name.js";
+import { tableName, trialName } from "./table-name.js";
 
 const RECEIVE_BUFFER = 1024 * 1024;
 const NEW_COUNTER: Expression = { name: "counter", packets: 0, bytes: 0 };
@@ -230,7 +230,7 @@ export class RuleTable {
     }[],
     refused: Refusal,
   ): Promise<void> {
-    const table = `${this.#name}-trial`;
+    const table = trialName(this.#name);
     await this.#socket.request(
       batch((add) => {
         for (const family of families) {

@@ -1,7 +1,12 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
 const PREFIX = "nlring";
-const NAME = /^nlring-(\d+)-(\d+)-(\d+)-(\d+)$/;
+const TRIAL_PREFIX = "nltest";
+/** Inode numbers of namespaces begin above this (PROC_DYNAMIC_FIRST and the kernel's own before it, include/linux/proc_ns.h). */
+const FIRST_NAMESPACE = 0xefff_fff0;
+/** Digits, to the base of 36, of the pid namespace, the process id, the start time and the port: 31 characters in all, the most before Linux 4.14. */
+const WIDTHS = [6, 5, 7, 7] as const;
+const NAME = /^nlring([0-9a-z]{6})([0-9a-z]{5})([0-9a-z]{7})[0-9a-z]{7}$/;
 
 /** The process that a table of ours belongs to, told from the table's name. */
 export interface TableOwner {
@@ -18,16 +23,27 @@ export interface TableOwner {
  */
 export function tableName(portId: number): string {
   const { pidNamespace, processId, startTime } = ownOwner();
-  return `${PREFIX}-${pidNamespace}-${processId}-${startTime}-${portId}`;
+  const place = pidNamespace === 0 ? 0 : pidNamespace - FIRST_NAMESPACE + 1;
+  const digits = [place, processId, startTime, portId].map((value, index) => {
+    const width = WIDTHS[index] ?? 0;
+    const text = value.toString(36).padStart(width, "0");
+    // A number that is none, or too large, is not known.
+    return /^[0-9a-z]+$/.test(text) && text.length === width ? text : "".padStart(width, "0");
+  });
+  return `${PREFIX}${digits.join("")}`;
+}
+
+/** The name of the table in which a transaction is tried. */
+export function trialName(name: string): string {
+  return name.replace(PREFIX, TRIAL_PREFIX);
 }
 
 /** Whose table it is; undefined where it is none of ours. */
 export function tableOwner(name: string): TableOwner | undefined {
   const match = NAME.exec(name);
   if (match === null) return undefined;
-  const [, pidNamespace, processId, startTime] = match.map(Number);
-  if (pidNamespace === undefined || processId === undefined || startTime === undefined) return undefined;
-  return { pidNamespace, processId, startTime };
+  const [, place = 0, processId = 0, startTime = 0] = match.map((digits) => Number.parseInt(digits, 36));
+  return { pidNamespace: place === 0 ? 0 : place - 1 + FIRST_NAMESPACE, processId, startTime };
 }
 
 /**
