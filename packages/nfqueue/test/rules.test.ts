@@ -25,9 +25,11 @@ interface Age {
   readonly queueExpression: boolean;
   readonly targetInInet: boolean;
   readonly inet: boolean;
+  /** A table goes in the transaction that made it. */
+  readonly undoes: boolean;
 }
 
-const NEWEST: Age = { owner: true, queueExpression: true, targetInInet: true, inet: true };
+const NEWEST: Age = { owner: true, queueExpression: true, targetInInet: true, inet: true, undoes: true };
 
 const contains = (message: Message, text: string): boolean =>
   new TextDecoder("latin1").decode(message.bytes.slice(message.offset, message.end)).includes(text);
@@ -57,6 +59,7 @@ function kernelOf(age: Age): { kernel: FakeKernel; log: string[]; rules: () => n
       if (!target && !age.queueExpression) return refuse(ENOENT);
       if (target && family === INET && !age.targetInInet) return refuse(EINVAL);
     }
+    if (type === DELTABLE && contains(message, "nltest") && !age.undoes) return refuse(ENOENT);
     if (contains(message, "nltest")) return;
     if (type === NEWRULE) rules++;
     if (type === DELRULE) rules--;
@@ -86,10 +89,17 @@ describe("a rule takes the best that the kernel has", () => {
       "NFQUEUE target",
       [IPV4, IPV6],
     ],
+    [
+      "one that cannot delete a table in the transaction that makes it",
+      { ...NEWEST, undoes: false },
+      true,
+      "queue expression",
+      [INET],
+    ],
     ["one without inet tables", { ...NEWEST, inet: false }, true, "queue expression", [IPV4, IPV6]],
     [
       "an old one without any of them",
-      { owner: false, queueExpression: false, targetInInet: false, inet: true },
+      { owner: false, queueExpression: false, targetInInet: false, inet: true, undoes: false },
       false,
       "NFQUEUE target",
       [IPV4, IPV6],

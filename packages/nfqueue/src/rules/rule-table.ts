@@ -1,5 +1,12 @@
 import { KernelError, NETLINK_NETFILTER, NetlinkSocket, type TransportProvider } from "@nlring/netlink";
-import { NFPROTO_BRIDGE, NFT_CT_STATE, NFT_MSG_DELRULE, NFTA_RULE_CHAIN, NFTA_RULE_TABLE } from "./abi.js";
+import {
+  NFPROTO_BRIDGE,
+  NFT_CT_STATE,
+  NFT_MSG_DELRULE,
+  NFT_MSG_DELTABLE,
+  NFTA_RULE_CHAIN,
+  NFTA_RULE_TABLE,
+} from "./abi.js";
 import { type AddChange, batch } from "./batch.js";
 import { type ChainPlace, ChainPool, CONNTRACK_CHAIN, type RulesDraft } from "./chain-pool.js";
 import { addChain, addRule, addTable, deleteTable, Refusal } from "./changes.js";
@@ -231,18 +238,23 @@ export class RuleTable {
     refused: Refusal,
   ): Promise<void> {
     const table = trialName(this.#name);
-    await this.#socket.request(
-      batch((add) => {
-        for (const family of families) {
-          addTable(add, family, table, owner);
-          addChain(add, family, table, "trial", undefined);
-        }
-        for (const { place, expressions } of rules) {
-          addRule(add, place.family, table, "trial", expressions, refused);
-        }
-        for (const family of families) deleteTable(add, family, table);
-      }),
-    );
+    try {
+      await this.#socket.request(
+        batch((add) => {
+          for (const family of families) {
+            addTable(add, family, table, owner);
+            addChain(add, family, table, "trial", undefined);
+          }
+          for (const { place, expressions } of rules) {
+            addRule(add, place.family, table, "trial", expressions, refused);
+          }
+          for (const family of families) deleteTable(add, family, table);
+        }),
+      );
+    } catch (error) {
+      // Kernels like 4.4 cannot delete a table in the transaction that makes it. They have taken all that came before, and take it back.
+      if (!(isMissing(error) && error.requestType === NFT_MSG_DELTABLE)) throw error;
+    }
   }
 
   /**
@@ -307,6 +319,6 @@ export function countersOf(expressions: readonly Expression[]): RuleCounters | u
   return counter === undefined ? undefined : { packets: counter.packets, bytes: counter.bytes };
 }
 
-function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): error is KernelError {
   return error instanceof KernelError && error.code === "ENOENT";
 }
