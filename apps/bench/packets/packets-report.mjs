@@ -1,0 +1,80 @@
+// Packets through NFQUEUE, consumer by consumer: measured, checked, printed and written.
+// By itself, in a network namespace of its own: node packets/packets-report.mjs [--quick] [--json FILE] [--charts FOLDER] [--only TEXT] [--rounds N]
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { withPrograms } from "../c-programs.mjs";
+import { originOf } from "./machine.mjs";
+import { MOST_QUEUES } from "./network.mjs";
+import { loadNpmNfqueue } from "./npm-way.mjs";
+import { printRatios, printResults, ratiosOf } from "./report.mjs";
+import { fullRows, quickRows, rowsWith } from "./rows.mjs";
+import { measurePackets } from "./suite.mjs";
+import { processors } from "./trial.mjs";
+
+/** Milliseconds of a run, before and behind its first mark. */
+const QUICK = { rounds: 3, warm: 200, measure: 300 };
+const FULL = { rounds: 7, warm: 300, measure: 1000 };
+
+/** @param {readonly string[]} argv */
+export function packetOptions(argv) {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: "boolean", default: false },
+      packets: { type: "boolean", default: false },
+      json: { type: "string" },
+      charts: { type: "string" },
+      only: { type: "string" },
+      rounds: { type: "string" },
+      from: { type: "string" },
+    },
+  });
+  return values;
+}
+
+/** @param {ReturnType<typeof packetOptions>} options */
+export async function reportPackets(options) {
+  const file =
+    options.from === undefined ? await measure(options) : JSON.parse(readFileSync(options.from, "utf8"));
+  printResults(file.results);
+  printRatios(file.ratios);
+  if (options.json !== undefined) {
+    mkdirSync(dirname(options.json), { recursive: true });
+    writeFileSync(options.json, `${JSON.stringify(file, undefined, 1)}\n`);
+  }
+  return file;
+}
+
+/** @param {ReturnType<typeof packetOptions>} options */
+async function measure({ only, quick, rounds }) {
+  const npm = loadNpmNfqueue();
+  if (typeof npm === "string") console.log(`npm-nfqueue is left out: ${npm}`);
+  const [one, other] = processors();
+  if (one === other)
+    console.log("one processor for both: the figures are those of a sender and a consumer that take turns");
+  return withPrograms(["packets/traffic", "packets/consumer"], async (traffic, consumer) => {
+    if (traffic === undefined || consumer === undefined)
+      throw new Error(
+        "the sender of the benchmark is written in C: install a C compiler (cc), and try again",
+      );
+    const rows = rowsWith(
+      quick ? quickRows() : fullRows(),
+      ({ way }) => way !== "npm" || typeof npm !== "string",
+    );
+    const chosen = rows.filter(
+      ({ workload, queues }) => queues <= MOST_QUEUES && workload.includes(only ?? ""),
+    );
+    const timing = quick ? QUICK : FULL;
+    const results = await measurePackets(
+      chosen,
+      { traffic: traffic.path, consumer: consumer.path },
+      { ...timing, rounds: Number(rounds ?? timing.rounds), onProgress: (text) => console.log(text) },
+    );
+    return { ...originOf(), results, ratios: ratiosOf(results) };
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
+  await reportPackets(packetOptions(process.argv.slice(2)));
