@@ -8,14 +8,16 @@ import { withPrograms } from "../c-programs.mjs";
 import { originOf } from "./machine.mjs";
 import { MOST_QUEUES } from "./network.mjs";
 import { loadNpmNfqueue } from "./npm-way.mjs";
+import { withQuotes } from "./quotes.mjs";
 import { printRatios, printResults, ratiosOf } from "./report.mjs";
-import { fullRows, quickRows, rowsWith } from "./rows.mjs";
+import { checkRows, fullRows, quickRows, rowsWith } from "./rows.mjs";
 import { measurePackets } from "./suite.mjs";
 import { processors } from "./trial.mjs";
 
 /** Milliseconds of a run, before and behind its first mark. */
-const QUICK = { rounds: 3, warm: 200, measure: 300 };
-const FULL = { rounds: 7, warm: 300, measure: 1000 };
+const CHECK = { rounds: 1, prelude: 100, warm: 20, measure: 30, countCalls: false };
+const QUICK = { rounds: 3, prelude: 40_000, warm: 150, measure: 300, countCalls: true };
+const FULL = { rounds: 7, prelude: 100_000, warm: 300, measure: 1000, countCalls: true };
 
 /** @param {readonly string[]} argv */
 export function packetOptions(argv) {
@@ -23,12 +25,14 @@ export function packetOptions(argv) {
     args: [...argv],
     options: {
       quick: { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
       packets: { type: "boolean", default: false },
       json: { type: "string" },
       charts: { type: "string" },
       only: { type: "string" },
       rounds: { type: "string" },
       from: { type: "string" },
+      quote: { type: "string", multiple: true },
     },
   });
   return values;
@@ -39,16 +43,22 @@ export async function reportPackets(options) {
   const file =
     options.from === undefined ? await measure(options) : JSON.parse(readFileSync(options.from, "utf8"));
   printResults(file.results);
-  printRatios(file.ratios);
+  if (!options.check) printRatios(file.ratios);
   if (options.json !== undefined) {
     mkdirSync(dirname(options.json), { recursive: true });
     writeFileSync(options.json, `${JSON.stringify(file, undefined, 1)}\n`);
   }
+  if (options.charts !== undefined) {
+    // Drawn where asked for: the library that draws takes a while to load.
+    const { writeCharts } = await import("./charts.mjs");
+    for (const chart of writeCharts(file, options.charts)) console.log(`wrote ${chart}`);
+  }
+  for (const text of options.quote ?? []) writeFileSync(text, withQuotes(readFileSync(text, "utf8"), file));
   return file;
 }
 
 /** @param {ReturnType<typeof packetOptions>} options */
-async function measure({ only, quick, rounds }) {
+async function measure({ check, only, quick, rounds }) {
   const npm = loadNpmNfqueue();
   if (typeof npm === "string") console.log(`npm-nfqueue is left out: ${npm}`);
   const [one, other] = processors();
@@ -60,13 +70,13 @@ async function measure({ only, quick, rounds }) {
         "the sender of the benchmark is written in C: install a C compiler (cc), and try again",
       );
     const rows = rowsWith(
-      quick ? quickRows() : fullRows(),
+      check ? checkRows() : quick ? quickRows() : fullRows(),
       ({ way }) => way !== "npm" || typeof npm !== "string",
     );
     const chosen = rows.filter(
       ({ workload, queues }) => queues <= MOST_QUEUES && workload.includes(only ?? ""),
     );
-    const timing = quick ? QUICK : FULL;
+    const timing = check ? CHECK : quick ? QUICK : FULL;
     const results = await measurePackets(
       chosen,
       { traffic: traffic.path, consumer: consumer.path },

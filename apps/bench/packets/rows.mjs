@@ -36,6 +36,9 @@ const TAKING_GSO = ALL.filter((each) => each !== NPM);
 const UDP_PAYLOAD = 28;
 const TCP_PAYLOAD = 52;
 
+/** @type {import("./work.mjs").Work[]} */
+const WORKS = ["accept", "inspect", "drop-half", "rewrite"];
+
 /** Bytes of payload, as the chart has them. */
 export const SIZES = [18, 64, 256, 512, 1024, 1400];
 
@@ -102,6 +105,11 @@ function latency(load) {
   });
 }
 
+/** Every consumer at every work, for a run that only shows that they do it. */
+export function checkRows() {
+  return WORKS.map((work) => datagrams(64, { work }));
+}
+
 /** The smallest set that shows every lever. */
 export function quickRows() {
   return [
@@ -115,12 +123,10 @@ export function quickRows() {
 }
 
 export function fullRows() {
-  /** @type {import("./work.mjs").Work[]} */
-  const otherWorks = ["accept", "drop-half", "rewrite"];
   const frames = [64, 256, 1024, 8192].map((count) => ({ ...RUN, frames: count }));
   return [
     ...SIZES.map((size) => datagrams(size)),
-    ...otherWorks.map((work) => datagrams(64, { work })),
+    ...WORKS.filter((work) => work !== "inspect").map((work) => datagrams(64, { work })),
     datagrams(64, { gso: true, consumers: TAKING_GSO }),
     datagrams(1400, { gso: true, consumers: TAKING_GSO }),
     segments(false),

@@ -7,6 +7,7 @@ import { runTrial } from "./trial.mjs";
  * @typedef {import("./rows.mjs").Row} Row
  * @typedef {import("./trial.mjs").Programs} Programs
  * @typedef {import("./trial.mjs").Trial} Trial
+ * @typedef {import("./trial.mjs").Timing & { rounds: number, countCalls: boolean }} Plan how many runs, and whether one more counts system calls
  *
  * @typedef {object} Result of one consumer in one row; medians over its runs
  * @property {string} workload
@@ -33,7 +34,7 @@ import { runTrial } from "./trial.mjs";
 /**
  * @param {readonly Row[]} rows
  * @param {Programs} programs
- * @param {{ rounds: number, warm: number, measure: number, onProgress?: (text: string) => void }} options
+ * @param {Plan & { onProgress?: (text: string) => void }} options
  * @returns {Promise<Result[]>}
  */
 export async function measurePackets(rows, programs, options) {
@@ -51,20 +52,20 @@ export async function measurePackets(rows, programs, options) {
 /**
  * @param {Row} row
  * @param {Programs} programs
- * @param {{ rounds: number, warm: number, measure: number, onProgress?: (text: string) => void }} options
+ * @param {Plan & { onProgress?: (text: string) => void }} options
  */
-async function measureRow(row, programs, { rounds, warm, measure, onProgress }) {
+async function measureRow(row, programs, { countCalls, rounds, prelude, warm, measure, onProgress }) {
   const { consumers } = row;
   /** @type {Map<Consumer, Trial[]>} */
   const trials = new Map(consumers.map((consumer) => [consumer, []]));
-  const rates = new Map(await ratesOf(row, programs, warm));
+  const rates = new Map(await ratesOf(row, programs, { prelude, warm, measure: warm }));
   for (let round = 0; round < rounds; round++) {
     for (let place = 0; place < consumers.length; place++) {
       // Who goes first changes from round to round.
       const consumer = consumers[(place + round) % consumers.length];
       if (consumer === undefined) continue;
       const rate = rates.get(consumer);
-      const timing = { warm, measure, ...(rate === undefined ? {} : { rate }) };
+      const timing = { prelude, warm, measure, ...(rate === undefined ? {} : { rate }) };
       const trial = await runTrial(row, consumer, programs, timing);
       trials.get(consumer)?.push(trial);
     }
@@ -73,14 +74,15 @@ async function measureRow(row, programs, { rounds, warm, measure, onProgress }) 
   const results = [];
   for (const [consumer, own] of trials) {
     const result = summarize(row, consumer, own);
+    results.push(result);
+    if (!countCalls) continue;
     const { reading } = await runTrial(
       { ...row, kind: row.kind === "latency" ? "udp" : row.kind },
       consumer,
       programs,
-      { warm, measure: warm, countCalls: true },
+      { prelude, warm, measure: warm, countCalls: true },
     );
     if (reading.syscalls !== undefined) result.syscallsPerPacket = reading.syscalls / reading.packets;
-    results.push(result);
   }
   return results;
 }
@@ -90,15 +92,15 @@ async function measureRow(row, programs, { rounds, warm, measure, onProgress }) 
  *
  * @param {Row} row
  * @param {Programs} programs
- * @param {number} warm
+ * @param {import("./trial.mjs").Timing} timing
  * @returns {Promise<[Consumer, number][]>}
  */
-async function ratesOf(row, programs, warm) {
+async function ratesOf(row, programs, timing) {
   if (row.load === 0) return [];
   /** @type {[Consumer, number][]} */
   const rates = [];
   for (const consumer of row.consumers) {
-    const { reading } = await runTrial({ ...row, kind: "udp" }, consumer, programs, { warm, measure: warm });
+    const { reading } = await runTrial({ ...row, kind: "udp" }, consumer, programs, timing);
     rates.push([consumer, Math.round((row.load * reading.packets) / reading.seconds)]);
   }
   return rates;

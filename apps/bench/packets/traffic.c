@@ -6,6 +6,7 @@
 //   size     bytes of payload of a datagram
 //   segments datagrams of one send (UDP_SEGMENT), 1 for none
 //   window   datagrams that may be under way, or bytes of TCP's receive buffer
+//   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured
 //   warm, measure   milliseconds of traffic before and behind the first mark
 //   half     1 where every second datagram is dropped
 //   grouped  1 where the segments of a send are one packet to the consumer
@@ -29,8 +30,10 @@
 #include <time.h>
 
 enum { BATCH = 64, HEAD = 16, INSPECTED = 64, BUFFER = 4 << 20, MOST_FLOWS = 8, MOST_LATENCIES = 1 << 20 };
+/** Seconds after which what did not come back is lost. */
+enum { PATIENCE = 10 };
 
-static long size = 64, segments = 1, window = 1024, warm = 200, measure = 500, half, grouped, held, flows = 1, rate;
+static long size = 64, segments = 1, window = 1024, warm = 200, measure = 500, half, grouped, held, flows = 1, rate, prelude;
 static struct sockaddr_in to[MOST_FLOWS];
 static int sender, receiver;
 static uint64_t sent, back, rewritten, marks_back, held_back;
@@ -98,14 +101,14 @@ static bool drain(void) {
 }
 
 static void await(const volatile uint64_t *count, uint64_t wanted, const char *what) {
-  double deadline = now() + 3;
+  double deadline = now() + PATIENCE;
   for (uint64_t last = *count; *count < wanted;) {
     if (!drain()) pause_briefly();
-    if (*count != last) deadline = now() + 3;
+    if (*count != last) deadline = now() + PATIENCE;
     last = *count;
     if (now() < deadline) continue;
-    fprintf(stderr, "%s: %llu of %llu came back, and no more for 3 seconds\n", what, (unsigned long long)*count,
-            (unsigned long long)wanted);
+    fprintf(stderr, "%s: %llu of %llu came back, and no more for %d seconds\n", what, (unsigned long long)*count,
+            (unsigned long long)wanted, PATIENCE);
     exit(EXIT_FAILURE);
   }
 }
@@ -124,7 +127,7 @@ static void mark(void) {
 /** How many of the first datagrams come back. */
 static uint64_t expected(void) { return half ? (sent + 1) / 2 : sent; }
 
-static void send_burst(void) {
+static void send_burst(long segments) {
   for (long i = 0; i < segments; i++) {
     const uint32_t word = htonl(sequence);
     memcpy(outgoing + i * size, &word, sizeof(word));
@@ -137,16 +140,24 @@ static void send_burst(void) {
   sent += (uint64_t)segments;
 }
 
+/** Sends where there is room for it, else receives. */
+static void send_or_drain(long datagrams) {
+  if (sent + (uint64_t)datagrams - (half ? 2 * back : back) <= (uint64_t)window)
+    send_burst(datagrams);
+  else if (!drain())
+    pause_briefly();
+}
+
+static void play_prelude(void) {
+  while (sent < (uint64_t)prelude) send_or_drain(1);
+  await(&back, expected(), "datagrams");
+}
+
 static void flood(long milliseconds) {
   const double until = now() + (double)milliseconds / 1e3;
   while (now() < until) {
     // Four sends between two looks at the clock.
-    for (int i = 0; i < 4; i++) {
-      if (sent + (uint64_t)segments - (half ? 2 * back : back) <= (uint64_t)window)
-        send_burst();
-      else if (!drain())
-        pause_briefly();
-    }
+    for (int i = 0; i < 4; i++) send_or_drain(segments);
     drain();
   }
   await(&back, expected(), "datagrams");
@@ -158,7 +169,7 @@ static void pace(long milliseconds) {
     while (now() < next) drain();
     const double stamp = rate == 0 ? now() : next;
     memcpy(outgoing + 4, &stamp, sizeof(stamp));
-    send_burst();
+    send_burst(1);
     if (rate == 0) {
       await(&back, sent, "datagrams");
       next = now() + 1e-3;
@@ -183,6 +194,7 @@ static void run_datagrams(bool latency) {
   memset(outgoing, 0x11, sizeof(outgoing));
   const long inspected = (size < INSPECTED ? size : INSPECTED) / 4;
   pattern_sum = (uint32_t)(inspected - 1) * 0x11111111u;
+  play_prelude();
   const int segment = (int)size;
   if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) != 0) fail("UDP_SEGMENT");
   if (latency) latencies = calloc(MOST_LATENCIES, sizeof(double));
@@ -215,7 +227,7 @@ static uint64_t stream_sent, stream_back;
 /** Sends and takes bytes of the connection for so long, then takes the rest. */
 static void stream(int from, int at, long milliseconds) {
   const double until = now() + (double)milliseconds / 1e3;
-  double deadline = until + 3;
+  double deadline = until + PATIENCE;
   for (;;) {
     const bool sending = now() < until;
     if (!sending && stream_back == stream_sent) return;
@@ -225,7 +237,7 @@ static void stream(int from, int at, long milliseconds) {
     const ssize_t taken = recv(at, NULL, BUFFER, MSG_DONTWAIT | MSG_TRUNC);
     if (taken > 0) {
       stream_back += (uint64_t)taken;
-      deadline = (sending ? until : now()) + 3;
+      deadline = (sending ? until : now()) + PATIENCE;
     } else if (written <= 0)
       pause_briefly();
     if (now() < deadline) continue;
@@ -241,6 +253,8 @@ static uint64_t retransmitted(int descriptor) {
   return info.tcpi_total_retrans;
 }
 
+enum { PRELUDE_WINDOW = 64 };
+
 static void run_stream(void) {
   const int listener = socket_with(SOCK_STREAM, (int)window);
   const int from = socket_with(SOCK_STREAM, 0);
@@ -250,6 +264,8 @@ static void run_stream(void) {
   if (connect(from, (struct sockaddr *)&to[0], sizeof(to[0])) != 0) fail("connect");
   const int at = accept(listener, NULL, NULL);
   if (at < 0) fail("accept");
+  window = PRELUDE_WINDOW;
+  play_prelude();
   stream(from, at, warm);
   mark();
   const uint64_t before = stream_sent, retransmitted_before = retransmitted(from);
@@ -267,7 +283,7 @@ static void option(const char *text) {
     long *value;
   } options[] = {{"size=", &size}, {"segments=", &segments}, {"window=", &window}, {"warm=", &warm},
                  {"measure=", &measure}, {"half=", &half}, {"grouped=", &grouped}, {"held=", &held},
-                 {"flows=", &flows}, {"rate=", &rate}};
+                 {"flows=", &flows}, {"rate=", &rate}, {"prelude=", &prelude}};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     const size_t length = strlen(options[i].name);
     if (strncmp(text, options[i].name, length) != 0) continue;

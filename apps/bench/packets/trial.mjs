@@ -27,6 +27,11 @@ import { PORT, QUEUE } from "./network.mjs";
  * @property {Reading} reading
  * @property {Counts} counts
  *
+ * @typedef {object} Timing
+ * @property {number} prelude single packets for the compiler, which optimizes after some ten thousand, however long they take
+ * @property {number} warm milliseconds before the first mark
+ * @property {number} measure milliseconds between the marks
+ *
  * @typedef {{ consumer: string, traffic: string }} Programs the compiled programs' paths
  */
 
@@ -43,7 +48,7 @@ const TIMEOUT = 60_000;
  * @param {Row} row
  * @param {Consumer} consumer
  * @param {Programs} programs
- * @param {{ warm: number, measure: number, rate?: number, countCalls?: boolean }} options milliseconds; datagrams per second
+ * @param {Timing & { rate?: number, countCalls?: boolean }} options rate: datagrams per second
  * @returns {Promise<Trial>}
  */
 export async function runTrial(row, consumer, programs, options) {
@@ -51,7 +56,12 @@ export async function runTrial(row, consumer, programs, options) {
   const running = start(consumerProcessor, commandOf(row, consumer, programs, options.countCalls ?? false));
   try {
     const { receiveBuffer } = await running.next();
-    const argv = [...trafficOf(row, receiveBuffer), `warm=${options.warm}`, `measure=${options.measure}`];
+    const argv = [
+      ...trafficOf(row, receiveBuffer),
+      ...["prelude", "warm", "measure"].map(
+        (name) => `${name}=${options[/** @type {keyof Timing} */ (name)]}`,
+      ),
+    ];
     if (options.rate !== undefined) argv.push(`rate=${options.rate}`);
     const sending = start(trafficProcessor, [programs.traffic, ...argv]);
     // A consumer that fails would leave the sender waiting.
