@@ -17,7 +17,7 @@ import { processors } from "./trial.mjs";
 /** Milliseconds of a run, before and behind its first mark. */
 const CHECK = { rounds: 1, prelude: 100, warm: 20, measure: 30, countCalls: false };
 const QUICK = { rounds: 3, prelude: 40_000, warm: 150, measure: 300, countCalls: true };
-const FULL = { rounds: 7, prelude: 100_000, warm: 300, measure: 1000, countCalls: true };
+const FULL = { rounds: 5, prelude: 60_000, warm: 200, measure: 800, countCalls: true };
 
 /** @param {readonly string[]} argv */
 export function packetOptions(argv) {
