@@ -68,7 +68,8 @@ function drawBandwidth(file) {
       consumer: labelOf(result),
       size: Number(result.workload.slice("udp-".length)),
       bandwidth: result.bitsPerSecond / 1e9,
-    }));
+    }))
+    .toSorted((a, b) => a.size - b.size);
   if (points.length === 0) return undefined;
   const largest = Math.max(...points.map(({ size }) => size));
   const ends = spaced(points.filter(({ size }) => size === largest));
@@ -77,9 +78,10 @@ function drawBandwidth(file) {
     height: 460,
     marginRight: 170,
     x: { label: "bytes of UDP payload", ticks: [...new Set(points.map(({ size }) => size))] },
-    y: { label: "Gbit/s", zero: true },
+    y: { label: null, zero: true },
     marks: [
-      gridY({ stroke: "#d0d7de" }),
+      gridY({ stroke: "#d0d7de", strokeOpacity: 1 }),
+      text(["Gbit/s"], { frameAnchor: "top-left", dx: -30, dy: -18, fill: INK }),
       ruleY([0]),
       lineY(points, { ...channels, strokeWidth: 2 }),
       dot(points, { ...channels, fill: "consumer", r: 2.5 }),
@@ -123,13 +125,13 @@ function drawPackets(file) {
   if (bars.length === 0) return undefined;
   return draw(file, "Packets per second: accept after reading 64 bytes, GSO off", {
     height: 480,
-    marginLeft: 160,
+    marginLeft: 180,
     marginRight: 60,
     fy: { label: null, domain: [...new Set(bars.map(({ workload }) => workload))], axis: null },
     x: { label: "thousand packets/s", insetRight: 60 },
     y: { label: null, domain: COLOURS.keys() },
     marks: [
-      gridX({ stroke: "#d0d7de" }),
+      gridX({ stroke: "#d0d7de", strokeOpacity: 1 }),
       barX(bars, { x: "packets", y: "consumer", fy: "workload", fill: "consumer" }),
       text(bars, {
         x: "packets",
@@ -144,6 +146,7 @@ function drawPackets(file) {
         fy: "workload",
         text: "workload",
         frameAnchor: "bottom-right",
+        dy: -6,
         fontWeight: "bold",
         fill: INK,
         filter: (/** @type {unknown} */ _, /** @type {number} */ index) =>
@@ -167,23 +170,25 @@ function drawLatency(file) {
         })),
   );
   if (points.length === 0) return undefined;
+  const channels = { x: "microseconds", y: "consumer", fy: "load", stroke: "consumer", strokeWidth: 2, r: 5 };
   return draw(file, "Latency of a 64-byte datagram through the queue (dot: p50, ring: p99)", {
     height: 380,
     marginLeft: 130,
     fy: { label: null, domain: [...new Set(points.map(({ load }) => load))], axis: null },
-    x: { label: "microseconds", type: "log" },
+    x: { label: "microseconds", type: "log", inset: 10 },
     y: { label: null, domain: [...new Set(points.map(({ consumer }) => consumer))] },
     marks: [
-      gridX({ stroke: "#d0d7de" }),
+      gridX({ stroke: "#d0d7de", strokeOpacity: 1 }),
       frame({ stroke: "#d0d7de" }),
       dot(points, {
-        x: "microseconds",
-        y: "consumer",
-        fy: "load",
-        stroke: "consumer",
-        fill: (/** @type {{ quantile: string, consumer: string }} */ { consumer, quantile }) =>
-          quantile === "p50" ? consumer : null,
-        r: 5,
+        ...channels,
+        fill: "consumer",
+        filter: (/** @type {{ quantile: string }} */ { quantile }) => quantile === "p50",
+      }),
+      dot(points, {
+        ...channels,
+        fill: "white",
+        filter: (/** @type {{ quantile: string }} */ { quantile }) => quantile === "p99",
       }),
       text(points, {
         fy: "load",
@@ -224,8 +229,8 @@ function draw({ commit, date, kernel, machine, node }, title, options) {
   svg.setAttribute("role", "img");
   const label = (/** @type {string} */ words, /** @type {number} */ y, /** @type {string} */ style) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", "text");
-    for (const [name, value] of Object.entries({ x: "12", y: `${y}`, fill: INK, style }))
-      element.setAttribute(name, value);
+    const place = { x: "12", y: `${y}`, fill: INK, "text-anchor": "start", style };
+    for (const [name, value] of Object.entries(place)) element.setAttribute(name, value);
     element.textContent = words;
     svg.append(element);
   };
