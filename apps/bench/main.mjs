@@ -9,6 +9,7 @@
 //   --packets         packets alone
 //   --only TEXT       packets alone, of the workloads whose names contain the text
 //   --rounds NUMBER   runs of each consumer
+//   --note TEXT       what a reader must know of the figures, such as that the machine was busy
 import { bringLoopbackUp } from "./loopback.mjs";
 import { printNetlink } from "./netlink-report.mjs";
 import { packetOptions, reportPackets } from "./packets/packets-report.mjs";

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { barX, dot, frame, gridX, gridY, lineY, plot, ruleX, ruleY, text } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { labelOf } from "./report.mjs";
+import { isPlain, labelOf } from "./report.mjs";
 
 /**
  * @typedef {import("./suite.mjs").Result} Result
@@ -55,8 +55,7 @@ export function writeCharts(file, folder) {
  */
 function plainResults({ results }) {
   return results.filter(
-    ({ frames, held, queues, work }) =>
-      frames === undefined && held === 0 && queues === 1 && work === "inspect",
+    (result) => isPlain(result) && result.held === 0 && result.queues === 1 && result.work === "inspect",
   );
 }
 
@@ -210,7 +209,7 @@ function drawLatency(file) {
  * @param {string} title
  * @param {import("@observablehq/plot").PlotOptions} options
  */
-function draw({ commit, date, kernel, machine, node }, title, options) {
+function draw({ commit, date, kernel, machine, node, note }, title, options) {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const { height = 400, marks = [] } = options;
   const origin = `${machine}; ${kernel}; Node ${node}; commit ${commit.slice(0, 12)}; ${date}`;
@@ -236,5 +235,6 @@ function draw({ commit, date, kernel, machine, node }, title, options) {
   };
   label(title, 24, "font-size: 16px; font-weight: 600");
   label(origin, height - 10, "font-size: 11px");
+  if (note !== undefined) label(note, 44, "font-size: 12px; font-style: italic");
   return svg.outerHTML;
 }

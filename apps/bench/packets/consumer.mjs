@@ -15,6 +15,8 @@ import { consumeBySocket } from "./socket-way.mjs";
  * @property {number} payload where the payload begins in a packet
  * @property {boolean} coalesce
  * @property {number} [frames]
+ * @property {true} [conntrack]
+ * @property {"user-ring" | "kernel-ring"} [transport]
  * @property {boolean} countCalls counts system calls, which costs a little at each
  */
 

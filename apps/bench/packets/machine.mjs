@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
  * @property {string} node
  * @property {string} commit with "+" where the checkout had changes
  * @property {string} date
+ * @property {string} [note] what a reader must know of the figures, such as that the machine was busy
  */
 
 /** @returns {Origin} */

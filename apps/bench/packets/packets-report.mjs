@@ -5,9 +5,9 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { withPrograms } from "../c-programs.mjs";
+import { availableConsumers } from "./availability.mjs";
 import { originOf } from "./machine.mjs";
 import { MOST_QUEUES } from "./network.mjs";
-import { loadNpmNfqueue } from "./npm-way.mjs";
 import { withQuotes } from "./quotes.mjs";
 import { printRatios, printResults, ratiosOf } from "./report.mjs";
 import { checkRows, fullRows, quickRows, rowsWith } from "./rows.mjs";
@@ -26,6 +26,7 @@ export function packetOptions(argv) {
     options: {
       quick: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
+      note: { type: "string" },
       packets: { type: "boolean", default: false },
       json: { type: "string" },
       charts: { type: "string" },
@@ -42,6 +43,7 @@ export function packetOptions(argv) {
 export async function reportPackets(options) {
   const file =
     options.from === undefined ? await measure(options) : JSON.parse(readFileSync(options.from, "utf8"));
+  if (options.note !== undefined) file.note = options.note;
   printResults(file.results);
   if (!options.check) printRatios(file.ratios);
   if (options.json !== undefined) {
@@ -59,8 +61,6 @@ export async function reportPackets(options) {
 
 /** @param {ReturnType<typeof packetOptions>} options */
 async function measure({ check, only, quick, rounds }) {
-  const npm = loadNpmNfqueue();
-  if (typeof npm === "string") console.log(`npm-nfqueue is left out: ${npm}`);
   const [one, other] = processors();
   if (one === other)
     console.log("one processor for both: the figures are those of a sender and a consumer that take turns");
@@ -69,16 +69,14 @@ async function measure({ check, only, quick, rounds }) {
       throw new Error(
         "the sender of the benchmark is written in C: install a C compiler (cc), and try again",
       );
-    const rows = rowsWith(
-      check ? checkRows() : quick ? quickRows() : fullRows(),
-      ({ way }) => way !== "npm" || typeof npm !== "string",
+    const wanted = (check ? checkRows() : quick ? quickRows() : fullRows()).filter(
+      ({ queues, workload }) => queues <= MOST_QUEUES && workload.includes(only ?? ""),
     );
-    const chosen = rows.filter(
-      ({ workload, queues }) => queues <= MOST_QUEUES && workload.includes(only ?? ""),
-    );
+    const available = await availableConsumers(wanted);
+    const rows = rowsWith(wanted, (each) => available.has(each));
     const timing = check ? CHECK : quick ? QUICK : FULL;
     const results = await measurePackets(
-      chosen,
+      rows,
       { traffic: traffic.path, consumer: consumer.path },
       { ...timing, rounds: Number(rounds ?? timing.rounds), onProgress: (text) => console.log(text) },
     );

@@ -1,7 +1,7 @@
 // The figures that README.md and docs quote, written between two comments from the committed results, so that no text says what was not measured:
 //
 //   <!-- bench:NAME --> … <!-- /bench -->
-import { labelOf, ratiosOf } from "./report.mjs";
+import { isPlain, labelOf, ratiosOf } from "./report.mjs";
 
 /**
  * @typedef {import("./suite.mjs").Result} Result
@@ -39,8 +39,9 @@ export function quoteCount(text) {
 }
 
 /** @param {ResultFile} file */
-function origin({ commit, date, kernel, machine, node }) {
-  return `Measured on ${machine}, ${kernel}, Node ${node}, at commit ${commit.slice(0, 12)} on ${date}.`;
+function origin({ commit, date, kernel, machine, node, note }) {
+  const warning = note === undefined ? "" : `**${note}** `;
+  return `${warning}Measured on ${machine}, ${kernel}, Node ${node}, at commit ${commit.slice(0, 12)} on ${date}.`;
 }
 
 /** @param {ResultFile} file */
@@ -126,8 +127,9 @@ function latency({ results }) {
  */
 function levers({ results }) {
   const rows = results.filter(
-    ({ consumer, frames, held, queues, work }) =>
-      consumer === "nlring-run" && (frames !== undefined || held > 0 || queues > 1 || work !== "inspect"),
+    (result) =>
+      result.consumer === "nlring-run" &&
+      (!isPlain(result) || result.held > 0 || result.queues > 1 || result.work !== "inspect"),
   );
   if (rows.length === 0)
     return "Not in this set: a full run has other work, ring sizes, held packets and queues.";
@@ -146,8 +148,12 @@ function levers({ results }) {
 /** @param {readonly Result[]} results */
 function plain(results) {
   return results.filter(
-    ({ frames, held, latency: timed, queues, work }) =>
-      frames === undefined && held === 0 && queues === 1 && work === "inspect" && timed === undefined,
+    (result) =>
+      isPlain(result) &&
+      result.held === 0 &&
+      result.queues === 1 &&
+      result.work === "inspect" &&
+      result.latency === undefined,
   );
 }
 

@@ -18,6 +18,8 @@ import { median } from "./suite.mjs";
  */
 
 const NAME_WIDTH = 34;
+/** From here on a consumer counts as the slowest part. */
+const SATURATED = 0.9;
 const RINGS = ["nlring-run", "nlring-iterate"];
 
 /**
@@ -25,13 +27,26 @@ const RINGS = ["nlring-run", "nlring-iterate"];
  *
  * @param {Result} result
  */
-export function labelOf({ coalesce, consumer, frames, held, queues }) {
+export function labelOf(result) {
+  const remarks = remarksOf(result);
+  if (result.held > 0) remarks.push(`${result.held} held`);
+  if (result.queues > 1) remarks.push(`${result.queues} queues`);
+  return [result.consumer, ...remarks].join(", ");
+}
+
+/** @param {import("./rows.mjs").Consumer} consumer */
+export function labelOfConsumer(consumer) {
+  return [consumer.name, ...remarksOf(consumer)].join(", ");
+}
+
+/** @param {Pick<Result, "coalesce" | "conntrack" | "frames" | "transport">} consumer */
+function remarksOf({ coalesce, conntrack, frames, transport }) {
   const remarks = [];
   if (!coalesce) remarks.push("coalesce off");
+  if (transport !== undefined) remarks.push(transport);
+  if (conntrack === true) remarks.push("conntrack");
   if (frames !== undefined) remarks.push(`${frames} frames`);
-  if (held > 0) remarks.push(`${held} held`);
-  if (queues > 1) remarks.push(`${queues} queues`);
-  return remarks.length === 0 ? consumer : `${consumer}, ${remarks.join(", ")}`;
+  return remarks;
 }
 
 /** @param {readonly Result[]} results */
@@ -43,6 +58,10 @@ export function printResults(results) {
     heading = title;
     console.log(lineOf(result));
   }
+  if (results.some(({ busy, latency }) => latency === undefined && busy < SATURATED))
+    console.log(
+      "\nWhere busy is below 0.9 the sender, or something else on the machine, was slower than the consumer: compare the processor's time.",
+    );
 }
 
 /** @param {Result} result */
@@ -103,11 +122,20 @@ export function ratiosOf(results) {
 }
 
 /**
+ * True of a consumer as it is, with none of the levers that rows of their own measure.
+ *
+ * @param {Result} result
+ */
+export function isPlain({ conntrack, frames, transport }) {
+  return frames === undefined && conntrack === undefined && transport === undefined;
+}
+
+/**
  * @param {Result} result
  * @param {Result} other
  */
 function areCompared(result, other) {
-  if (result.frames !== undefined || other.frames !== undefined) return false;
+  if (!isPlain(result) || !isPlain(other)) return false;
   if (result.consumer === "nlring-socket") return other.consumer === "c-classic";
   if (!RINGS.includes(result.consumer)) return false;
   return (

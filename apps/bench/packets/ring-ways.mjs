@@ -17,13 +17,15 @@ import { HELD_LENGTH, INSPECTED, rewrite } from "./work.mjs";
  * @param {() => void} finish called at the second mark, in the handler
  */
 export async function consumeByRing(options, meter, ready, finish) {
-  const { coalesce, frames, gso, queue, queues, way } = options;
+  const { coalesce, conntrack, frames, gso, queue, queues, transport, way } = options;
   if (options.countCalls) countCalls(meter);
   const opened = await Promise.all(
     Array.from({ length: queues }, (_, index) =>
       NfQueue.open(queue + index, {
         gso,
         coalesce,
+        conntrack,
+        transport,
         queueMaxLength: 8192,
         ...(frames === undefined ? {} : { ring: { frameCount: frames } }),
       }),

@@ -6,6 +6,8 @@
  * @property {"run" | "iterate" | "socket" | "npm" | "classic" | "gathered" | "batch"} way
  * @property {boolean} coalesce whether nlring joins verdicts
  * @property {number} [frames] of nlring's ring
+ * @property {true} [conntrack] takes packets with their connections
+ * @property {"user-ring" | "kernel-ring"} [transport] nlring's, where it is not the one it chooses
  *
  * @typedef {object} Row
  * @property {string} workload
@@ -23,6 +25,8 @@
 
 const RUN = consumer("nlring-run", "run");
 const SEPARATE = { ...consumer("nlring-run", "run"), coalesce: false };
+/** @type {Consumer} */
+const USER_RING = { ...RUN, transport: "user-ring" };
 const ITERATE = consumer("nlring-iterate", "iterate");
 const SOCKET = consumer("nlring-socket", "socket");
 const NPM = consumer("npm-nfqueue", "npm");
@@ -137,18 +141,20 @@ export function fullRows() {
     latency(0.7),
     datagrams(64, { consumers: frames }),
     ...[1000, 4000].map((held) => datagrams(64, { held, consumers: [SEPARATE] })),
+    datagrams(64, { consumers: [{ ...RUN, conntrack: true }, USER_RING] }),
+    datagrams(64, { consumers: [{ ...RUN, transport: "kernel-ring" }, USER_RING] }),
     datagrams(64, { queues: 2, consumers: [RUN, GATHERED] }),
   ];
 }
 
 /**
- * The rows with the consumers that can be had here.
+ * The rows with the consumers that can be had here. A row is about its first consumer, and left out without it.
  *
  * @param {readonly Row[]} rows
  * @param {(consumer: Consumer) => boolean} isThere
  */
 export function rowsWith(rows, isThere) {
   return rows
-    .map((row) => ({ ...row, consumers: row.consumers.filter(isThere) }))
-    .filter((row) => row.consumers.length > 0);
+    .filter(({ consumers: [first] }) => first !== undefined && isThere(first))
+    .map((row) => ({ ...row, consumers: row.consumers.filter(isThere) }));
 }

@@ -16,6 +16,8 @@ import { runTrial } from "./trial.mjs";
  * @property {boolean} gso
  * @property {boolean} coalesce
  * @property {number} [frames]
+ * @property {true} [conntrack]
+ * @property {"user-ring" | "kernel-ring"} [transport]
  * @property {number} held
  * @property {number} queues
  * @property {number} packetsPerSecond packets as the consumer gets them: one with many segments counts once
@@ -135,7 +137,10 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
     runs,
     cpuRuns: trials.map(({ reading }) => ((reading.user + reading.system) * 1e9) / reading.packets),
   };
-  if (consumer.frames !== undefined) result.frames = consumer.frames;
+  const { conntrack, frames, transport } = consumer;
+  if (frames !== undefined) result.frames = frames;
+  if (conntrack !== undefined) result.conntrack = conntrack;
+  if (transport !== undefined) result.transport = transport;
   if (trials.every(({ reading }) => reading.allocatedBytes !== undefined)) {
     result.bytesAllocatedPerPacket = middle(({ reading }) => (reading.allocatedBytes ?? 0) / reading.packets);
     result.gcNsPerPacket = middle(({ reading }) => ((reading.gcSeconds ?? 0) * 1e9) / reading.packets);

@@ -101,12 +101,19 @@ export function processors() {
  * @param {Programs} programs
  * @param {boolean} countCalls
  */
-function commandOf({ gso, payload, queues, work }, { way, coalesce, frames }, programs, countCalls) {
+function commandOf(
+  { gso, payload, queues, work },
+  { way, coalesce, conntrack, frames, transport },
+  programs,
+  countCalls,
+) {
   if (way === "classic" || way === "gathered" || way === "batch")
     return [programs.consumer, way, work, `${QUEUE}`, `${queues}`, gso ? "1" : "0", `${payload}`];
   /** @type {import("./consumer.mjs").ConsumerOptions} */
   const options = { way, work, queue: QUEUE, queues, gso, payload, coalesce, countCalls };
   if (frames !== undefined) options.frames = frames;
+  if (conntrack !== undefined) options.conntrack = conntrack;
+  if (transport !== undefined) options.transport = transport;
   return [
     process.execPath,
     fileURLToPath(new URL("./consumer.mjs", import.meta.url)),
