@@ -4,7 +4,7 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NfQueue, QueueRules } from "@nlring/nfqueue";
-import { QUEUE_LENGTH, SocketConsumer } from "./socket-consumer.mjs";
+import { NF_ACCEPT, NF_DROP, QUEUE_LENGTH, SocketConsumer } from "./packets/socket-consumer.mjs";
 
 const QUEUE = 90;
 const PORT = 5390;
@@ -109,12 +109,14 @@ async function measureRing(words, rounds) {
  */
 function measureSocket(words, rounds) {
   const consumer = new SocketConsumer(QUEUE);
+  const decide = (/** @type {DataView} */ view, /** @type {number} */ offset) =>
+    view.getUint8(offset + 28) === 0 ? NF_DROP : NF_ACCEPT;
   let nanoseconds = 0n;
   for (let round = 0; round < rounds; round++) {
     let decided = 0;
     fillQueue(words);
     const started = process.hrtime.bigint();
-    while (decided < ROUND) decided += consumer.consume((view, offset) => view.getUint8(offset + 28) === 0);
+    while (decided < ROUND) decided += consumer.consume(decide);
     nanoseconds += process.hrtime.bigint() - started;
   }
   consumer.close();

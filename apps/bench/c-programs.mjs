@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -46,7 +46,7 @@ export async function withPrograms(names, use) {
  */
 async function compile(name, folder) {
   const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
-  const program = join(folder, name);
+  const program = join(folder, basename(name));
   try {
     await run("cc", ["-O2", "-o", program, source]);
   } catch (error) {

@@ -7,6 +7,8 @@ const EAGAIN = -11;
 const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
 const NLMSG_ERROR = 2;
+const SOL_NETLINK = 270;
+const NETLINK_NO_ENOBUFS = 5;
 
 // include/uapi/linux/netfilter/nfnetlink_queue.h
 const MESSAGE_PACKET = 0x300;
@@ -15,8 +17,17 @@ const MESSAGE_CONFIG = 0x302;
 const NFQA_PACKET_HDR = 1;
 const NFQA_VERDICT_HDR = 2;
 const NFQA_PAYLOAD = 10;
-const NF_DROP = 0;
-const NF_ACCEPT = 1;
+const GSO = 4;
+export const NF_DROP = 0;
+export const NF_ACCEPT = 1;
+/** Lets a packet pass with the bytes that its decider left in the view. */
+export const REPLACE = -1;
+
+/**
+ * Sees where a packet lies in the view; returns NF_DROP, NF_ACCEPT or REPLACE.
+ *
+ * @typedef {(view: DataView, offset: number, length: number) => number} Decide
+ */
 
 /** Bytes of a verdict message: header, nfgenmsg, and the verdict attribute. */
 const VERDICT_LENGTH = 16 + 4 + 4 + 8;
@@ -28,17 +39,29 @@ const ID_OFFSET = 28;
 export class SocketConsumer {
   #socket;
   #queue;
+  #gso;
   #received = new Uint8Array(70_016);
   #view = new DataView(this.#received.buffer);
   #verdict;
   #verdictView;
+  /** The verdict with a packet's bytes behind it. */
+  #replacement = new Uint8Array(70_016);
 
-  /** @param {number} queue */
-  constructor(queue) {
+  /** System calls so far. */
+  syscalls = 0;
+
+  /**
+   * @param {number} queue
+   * @param {{ gso?: boolean }} [options]
+   */
+  constructor(queue, { gso = true } = {}) {
     this.#queue = queue;
+    this.#gso = gso;
     this.#socket = new (loadNative().Socket)(NETLINK_NETFILTER);
     this.#socket.bind(0, 0);
-    this.#socket.setReceiveBuffer(4 * 1024 * 1024);
+    /** Bytes, as the kernel accounts them. */
+    this.receiveBuffer = this.#socket.setReceiveBuffer(4 * 1024 * 1024);
+    this.#socket.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
     this.#configure(1);
     const writer = MessageWriter.growing();
     writer.begin(MESSAGE_VERDICT, NLM_F_REQUEST, 0, 0).uint8(0).uint8(0).uint16Network(queue);
@@ -50,18 +73,31 @@ export class SocketConsumer {
   }
 
   /**
-   * Decides what waits; `isDropped` sees the offset and length of each packet. Returns how many were decided.
+   * Decides packets as they come, until the socket is closed.
    *
-   * @param {(view: DataView, offset: number, length: number) => boolean} isDropped
+   * @param {Decide} decide
    */
-  consume(isDropped) {
+  run(decide) {
+    this.#socket.onReadable(() => {
+      this.consume(decide);
+    });
+    this.#socket.resume();
+  }
+
+  /**
+   * Decides what waits. Returns how many were decided.
+   *
+   * @param {Decide} decide
+   */
+  consume(decide) {
     for (let decided = 0; ; decided++) {
+      this.syscalls++;
       const length = this.#socket.receive(this.#received);
       if (length === EAGAIN) return decided;
       if (length < 0) throw new Error(`recvmsg failed with error ${length}`);
       if (this.#view.getUint16(4, HOST_IS_LITTLE_ENDIAN) !== MESSAGE_PACKET)
         throw new Error("a verdict was refused");
-      this.#decide(length, isDropped);
+      this.#decide(length, decide);
     }
   }
 
@@ -72,9 +108,9 @@ export class SocketConsumer {
 
   /**
    * @param {number} length
-   * @param {(view: DataView, offset: number, length: number) => boolean} isDropped
+   * @param {Decide} decide
    */
-  #decide(length, isDropped) {
+  #decide(length, decide) {
     const view = this.#view;
     let id = 0;
     let payload = 0;
@@ -90,13 +126,29 @@ export class SocketConsumer {
       }
       at += (size + 3) & ~3;
     }
-    this.#verdictView.setUint32(
-      VERDICT_OFFSET,
-      isDropped(view, payload, payloadLength) ? NF_DROP : NF_ACCEPT,
-    );
+    const verdict = decide(view, payload, payloadLength);
+    this.#verdictView.setUint32(VERDICT_OFFSET, verdict === NF_DROP ? NF_DROP : NF_ACCEPT);
     this.#verdictView.setUint32(ID_OFFSET, id);
-    const sent = this.#socket.send(this.#verdict);
+    this.syscalls++;
+    const sent = this.#socket.send(
+      verdict === REPLACE ? this.#withPayload(payload, payloadLength) : this.#verdict,
+    );
     if (sent < 0) throw new Error(`sendmsg failed with error ${sent}`);
+  }
+
+  /**
+   * @param {number} offset
+   * @param {number} length
+   */
+  #withPayload(offset, length) {
+    const bytes = this.#replacement;
+    const view = new DataView(bytes.buffer);
+    bytes.set(this.#verdict);
+    view.setUint32(0, VERDICT_LENGTH + 4 + length, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(VERDICT_LENGTH, 4 + length, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(VERDICT_LENGTH + 2, NFQA_PAYLOAD, HOST_IS_LITTLE_ENDIAN);
+    bytes.set(this.#received.subarray(offset, offset + length), VERDICT_LENGTH + 4);
+    return bytes.subarray(0, VERDICT_LENGTH + 4 + length);
   }
 
   /**
@@ -116,7 +168,7 @@ export class SocketConsumer {
       writer.attribute(2, 5).uint32Network(0xffff).uint8(2).pad();
       writer.attributeUint32Network(3, QUEUE_LENGTH);
       // Segmentation offload, as the ring has it: equal work for both.
-      writer.attributeUint32Network(4, 4).attributeUint32Network(5, 4);
+      writer.attributeUint32Network(4, GSO).attributeUint32Network(5, this.#gso ? GSO : 0);
     }
     writer.end();
     this.#socket.send(writer.finished());
