@@ -11,6 +11,7 @@
 // Prints one JSON value when it listens, and one when the second mark came.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -293,7 +294,8 @@ int main(int count, char **arguments) {
   while (marks < 2) {
     if (queues > 1) {
       syscalls++;
-      if (poll(descriptors, (nfds_t)queues, -1) < 0) fail("poll");
+      // Being stopped and continued ends a poll.
+      if (poll(descriptors, (nfds_t)queues, -1) < 0 && errno != EINTR) fail("poll");
     }
     for (int i = 0; i < queues && marks < 2; i++) {
       if (queues > 1 && (descriptors[i].revents & POLLIN) == 0) continue;

@@ -102,8 +102,8 @@ async function ratesOf(row, programs, timing) {
   /** @type {[Consumer, number][]} */
   const rates = [];
   for (const consumer of row.consumers) {
-    const { reading } = await runTrial({ ...row, kind: "udp" }, consumer, programs, timing);
-    rates.push([consumer, Math.round((row.load * reading.packets) / reading.seconds)]);
+    const { counts, reading } = await runTrial({ ...row, kind: "udp" }, consumer, programs, timing);
+    rates.push([consumer, Math.round((row.load * reading.packets) / counts.seconds)]);
   }
   return rates;
 }
@@ -116,7 +116,7 @@ async function ratesOf(row, programs, timing) {
  */
 function summarize({ gso, held, kind, queues, work, workload }, consumer, trials) {
   const middle = (/** @type {(trial: Trial) => number} */ figure) => median(trials.map(figure));
-  const runs = trials.map(({ reading }) => reading.packets / reading.seconds);
+  const runs = trials.map(({ counts, reading }) => reading.packets / counts.seconds);
   /** @type {Result} */
   const result = {
     workload,
@@ -133,7 +133,7 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
       system: middle(({ reading }) => (reading.system * 1e9) / reading.packets),
     },
     spread: { lowest: Math.min(...runs), highest: Math.max(...runs) },
-    busy: middle(({ reading }) => (reading.user + reading.system) / reading.seconds),
+    busy: middle(({ counts, reading }) => (reading.user + reading.system) / counts.seconds),
     runs,
     cpuRuns: trials.map(({ reading }) => ((reading.user + reading.system) * 1e9) / reading.packets),
   };

@@ -2,10 +2,11 @@
 // consumer pays for waking a receiver up.
 //
 // usage: traffic KIND PORT NAME=NUMBER...
-//   KIND     udp: datagrams as fast as they come back; tcp: one connection's bytes; latency: datagrams at a pace, timed
+//   KIND     udp: datagrams, a window at a time; tcp: one connection's bytes; latency: datagrams at a pace, timed
 //   size     bytes of payload of a datagram
 //   segments datagrams of one send (UDP_SEGMENT), 1 for none
 //   window   datagrams that may be under way, or bytes of TCP's receive buffer
+//   consumer process that is stopped while the window is filled, so that no sender's speed is in the figures
 //   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured
 //   warm, measure   milliseconds of traffic before and behind the first mark
 //   half     1 where every second datagram is dropped
@@ -19,6 +20,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
@@ -33,12 +35,14 @@ enum { BATCH = 64, HEAD = 16, INSPECTED = 64, BUFFER = 4 << 20, MOST_FLOWS = 8, 
 /** Seconds after which what did not come back is lost. */
 enum { PATIENCE = 10 };
 
-static long size = 64, segments = 1, window = 1024, warm = 200, measure = 500, half, grouped, held, flows = 1, rate, prelude;
+static long size = 64, segments = 1, window = 1024, warm = 200, measure = 500, half, grouped, held, flows = 1, rate, prelude, consumer;
 static struct sockaddr_in to[MOST_FLOWS];
 static int sender, receiver;
 static uint64_t sent, back, rewritten, marks_back, held_back;
 static uint32_t sequence, digest, pattern_sum;
 static uint8_t outgoing[1 << 16];
+/** Seconds in which the consumer had packets and was not stopped. */
+static double drained;
 static double *latencies;
 static size_t latency_count;
 
@@ -153,14 +157,20 @@ static void play_prelude(void) {
   await(&back, expected(), "datagrams");
 }
 
+static void tell_consumer(int number) {
+  if (consumer > 0 && kill((pid_t)consumer, number) != 0) fail("kill");
+}
+
 static void flood(long milliseconds) {
   const double until = now() + (double)milliseconds / 1e3;
   while (now() < until) {
-    // Four sends between two looks at the clock.
-    for (int i = 0; i < 4; i++) send_or_drain(segments);
-    drain();
+    tell_consumer(SIGSTOP);
+    for (long waiting = 0; waiting + segments <= window; waiting += segments) send_burst(segments);
+    const double started = now();
+    tell_consumer(SIGCONT);
+    await(&back, expected(), "datagrams");
+    drained += now() - started;
   }
-  await(&back, expected(), "datagrams");
 }
 
 static void pace(long milliseconds) {
@@ -209,6 +219,7 @@ static void run_datagrams(bool latency) {
   const uint64_t before = sent, back_before = back, rewritten_before = rewritten;
   digest = 0;
   latency_count = 0;
+  drained = 0;
   const double started = now();
   go(measure);
   const double ended = now();
@@ -219,7 +230,7 @@ static void run_datagrams(bool latency) {
          "\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
          (unsigned long long)(sent - before), (unsigned long long)(back - back_before),
          (unsigned long long)(sent - before) * (unsigned long long)size, (unsigned long long)(rewritten - rewritten_before),
-         digest, (unsigned long long)held_back, ended - started, quantile(0.5), quantile(0.99), latency_count);
+         digest, (unsigned long long)held_back, latency ? ended - started : drained, quantile(0.5), quantile(0.99), latency_count);
 }
 
 static uint64_t stream_sent, stream_back;
@@ -283,7 +294,7 @@ static void option(const char *text) {
     long *value;
   } options[] = {{"size=", &size}, {"segments=", &segments}, {"window=", &window}, {"warm=", &warm},
                  {"measure=", &measure}, {"half=", &half}, {"grouped=", &grouped}, {"held=", &held},
-                 {"flows=", &flows}, {"rate=", &rate}, {"prelude=", &prelude}};
+                 {"flows=", &flows}, {"rate=", &rate}, {"prelude=", &prelude}, {"consumer=", &consumer}};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     const size_t length = strlen(options[i].name);
     if (strncmp(text, options[i].name, length) != 0) continue;

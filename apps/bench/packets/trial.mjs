@@ -14,7 +14,7 @@ import { PORT, QUEUE } from "./network.mjs";
  *
  * @typedef {object} Counts what the sender and receiver counted between the marks
  * @property {number} bytes of payload
- * @property {number} seconds
+ * @property {number} seconds in which the consumer had packets and was let run
  * @property {number} [sent]
  * @property {number} [back]
  * @property {number} [rewritten]
@@ -39,6 +39,8 @@ import { PORT, QUEUE } from "./network.mjs";
 const OVERHEAD = 1000;
 /** Packets that may wait: fewer than the queue of npm nfqueue keeps, whose length is the kernel's default of 1,024. */
 const WINDOW = 960;
+/** With many of them to a packet. */
+const WINDOW_OF_SEGMENTS = 2400;
 const MOST_IN_A_SEND = 64;
 const LARGEST_SEND = 65_000;
 /** A run of some seconds that takes longer has failed. */
@@ -62,6 +64,7 @@ export async function runTrial(row, consumer, programs, options) {
         (name) => `${name}=${options[/** @type {keyof Timing} */ (name)]}`,
       ),
     ];
+    if (row.kind === "udp") argv.push(`consumer=${running.pid}`);
     if (options.rate !== undefined) argv.push(`rate=${options.rate}`);
     const sending = start(trafficProcessor, [programs.traffic, ...argv]);
     // A consumer that fails would leave the sender waiting.
@@ -130,7 +133,7 @@ function trafficOf({ gso, held, kind, queues, segmented, size, work }, receiveBu
   if (kind === "tcp") return ["tcp", `${PORT}`, `window=${Math.round(receiveBuffer / 8)}`];
   const charge = size + OVERHEAD;
   const segments = kind === "latency" ? 1 : Math.min(MOST_IN_A_SEND, Math.floor(LARGEST_SEND / size));
-  const window = Math.min(WINDOW, Math.floor(receiveBuffer / charge));
+  const window = Math.min(segmented && gso ? WINDOW_OF_SEGMENTS : WINDOW, Math.floor(receiveBuffer / charge));
   return [
     kind,
     `${PORT}`,
@@ -202,6 +205,7 @@ function start(processor, command) {
   });
   return {
     failed,
+    pid: child.pid,
     kill: () => child.kill("SIGKILL"),
     /** The next value. */
     async next() {
