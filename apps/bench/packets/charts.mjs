@@ -226,6 +226,7 @@ function draw({ commit, date, kernel, machine, node, note }, title, options) {
   });
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", title);
   const label = (/** @type {string} */ words, /** @type {number} */ y, /** @type {string} */ style) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", "text");
     const place = { x: "12", y: `${y}`, fill: INK, "text-anchor": "start", style };

@@ -163,10 +163,20 @@ function thousands(figure) {
 }
 
 /**
+ * A table with its columns aligned, as the formatter of the checkout has them.
+ *
  * @param {string[]} heading
  * @param {string[][]} rows
  */
 function table(heading, rows) {
-  const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
-  return [line(heading), line(heading.map(() => "---")), ...rows.map(line)].join("\n");
+  const widths = heading.map((cell, column) =>
+    Math.max(3, cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (/** @type {string[]} */ cells, filler = " ") =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0, filler)).join(" | ")} |`;
+  const rule = line(
+    heading.map(() => ""),
+    "-",
+  );
+  return [line(heading), rule, ...rows.map((row) => line(row))].join("\n");
 }
