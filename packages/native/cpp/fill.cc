@@ -40,24 +40,26 @@ Origin OriginOf(msghdr* message, const sockaddr_nl& sender) {
 }
 
 FillScratch::~FillScratch() {
-  if (spill_ != nullptr) munmap(spill_, kSpillLength * kFillLimit);
+  if (spill_ != nullptr) munmap(spill_, SpillLength());
 }
+
+size_t FillScratch::SpillLength() const { return kSpillLength * limit_; }
 
 bool FillScratch::MapSpill() {
   if (spill_ != nullptr) return true;
-  void* spill = mmap(nullptr, kSpillLength * kFillLimit, PROT_READ | PROT_WRITE,
+  void* spill = mmap(nullptr, SpillLength(), PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (spill == MAP_FAILED) return false;
-  madvise(spill, kSpillLength * kFillLimit, MADV_NOHUGEPAGE);
-  madvise(spill, kSpillLength * kFillLimit, MADV_DONTFORK);
+  madvise(spill, SpillLength(), MADV_NOHUGEPAGE);
+  madvise(spill, SpillLength(), MADV_DONTFORK);
   spill_ = static_cast<uint8_t*>(spill);
   return true;
 }
 
-int Filler::Receive(uint32_t limit) {
+int Filler::Choose(uint32_t limit) {
   FillScratch& scratch = *scratch_;
   if (!scratch.MapSpill()) return -errno;
-  limit = std::min(limit, kFillLimit);
+  limit = std::min(limit, scratch.limit_);
   uint32_t count = 0;
   uint32_t frame = ring_->head();
   for (uint32_t seen = 0; seen < ring_->frame_count() && count < limit; seen++, frame = ring_->Next(frame)) {
@@ -78,7 +80,11 @@ int Filler::Receive(uint32_t limit) {
     header.msg_controllen = kControlLength;
     count++;
   }
-  if (count == 0) return -ENOSPC;
+  return count == 0 ? -ENOSPC : static_cast<int>(count);
+}
+
+int Filler::Receive(uint32_t count) {
+  FillScratch& scratch = *scratch_;
   int received;
   do {
     received = count == 1 ? ReceiveOne() : recvmmsg(descriptor_, scratch.messages_, count, kFlags, nullptr);
@@ -105,7 +111,7 @@ bool Filler::Spilled(int index, SpilledMessage* message) const {
   return true;
 }
 
-void Filler::Publish(int index, bool copied) {
+void Filler::PublishFrame(int index, bool copied) {
   mmsghdr& message = scratch_->messages_[index];
   const uint32_t frame = scratch_->frames_[index];
   FrameHeader* header = ring_->Header(frame);
@@ -121,6 +127,6 @@ void Filler::Publish(int index, bool copied) {
   ring_->SetStatus(frame, copied ? kCopy : kValid);
 }
 
-void Filler::ReleaseSpill() { madvise(scratch_->spill_, kSpillLength * kFillLimit, MADV_DONTNEED); }
+void Filler::ReleaseSpill() { madvise(scratch_->spill_, scratch_->SpillLength(), MADV_DONTNEED); }
 
 }  // namespace nlring

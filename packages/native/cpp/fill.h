@@ -31,10 +31,11 @@ struct Origin {
 Origin OriginOf(msghdr* message, const sockaddr_nl& sender);
 
 // The arrays of one recvmmsg and the memory for what does not fit a frame: one of them per environment, since
-// a fill never outlives its call.
+// a fill never outlives its call, and one for each socket that fills ahead.
 class FillScratch {
  public:
-  FillScratch() = default;
+  // `limit` is the number of messages that a fill takes at the most, up to kFillLimit.
+  explicit FillScratch(uint32_t limit) : limit_(limit) {}
   ~FillScratch();
   FillScratch(const FillScratch&) = delete;
   FillScratch& operator=(const FillScratch&) = delete;
@@ -42,7 +43,9 @@ class FillScratch {
  private:
   friend class Filler;
   bool MapSpill();
+  size_t SpillLength() const;
 
+  const uint32_t limit_;
   mmsghdr messages_[kFillLimit];
   iovec vectors_[kFillLimit * 2];
   sockaddr_nl senders_[kFillLimit];
@@ -71,7 +74,20 @@ class Filler {
   // the head is not free; another negative error number where the socket has an error.
   template <typename OnSpill>
   int Fill(uint32_t limit, OnSpill on_spill) {
-    const int count = Receive(limit);
+    const int free = Choose(limit);
+    return free < 0 ? free : Publish(Receive(static_cast<uint32_t>(free)), on_spill);
+  }
+
+  // The parts of a fill. Between the first and the last no other may begin; the second may run in another
+  // thread, since it touches nothing but the socket, the scratch and the payload of free frames.
+
+  // Chooses up to `limit` free frames. Returns how many, or as Fill where there are none.
+  int Choose(uint32_t limit);
+  // Receives into as many frames, as chosen. Returns as Fill.
+  int Receive(uint32_t count);
+  // Hands `count` frames, as received, to the reader; an error number is returned as it is.
+  template <typename OnSpill>
+  int Publish(int count, OnSpill on_spill) {
     bool spilled = false;
     for (int i = 0; i < count; i++) {
       SpilledMessage message;
@@ -80,17 +96,16 @@ class Filler {
         on_spill(message);
         spilled = true;
       }
-      Publish(i, copied);
+      PublishFrame(i, copied);
     }
     if (spilled) ReleaseSpill();
     return count;
   }
 
  private:
-  int Receive(uint32_t limit);
   int ReceiveOne();
   bool Spilled(int index, SpilledMessage* message) const;
-  void Publish(int index, bool copied);
+  void PublishFrame(int index, bool copied);
   void ReleaseSpill();
 
   int descriptor_;

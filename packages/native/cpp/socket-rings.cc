@@ -122,10 +122,24 @@ Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
   if (!ReadInteger(env, info[0], "limit", 1, INT_MAX, &limit)) return env.Undefined();
   if (RingMoved(env)) return Napi::Number::New(env, -EFAULT);
   const Napi::HandleScope scope(env);
+  const auto keep = [&](const SpilledMessage& message) { KeepSpilled(env, message); };
+  if (ahead_ != nullptr && ahead_->pending()) {
+    const int filled = ahead_->Finish(keep);
+    // That none waited a while ago says nothing about now.
+    if (filled != 0) return Napi::Number::New(env, filled);
+  }
   Filler filler(descriptor_, &rx_, &env.GetInstanceData<AddonData>()->scratch);
-  const int filled = filler.Fill(static_cast<uint32_t>(limit),
-                                 [&](const SpilledMessage& message) { KeepSpilled(env, message); });
-  return Napi::Number::New(env, filled);
+  return Napi::Number::New(env, filler.Fill(static_cast<uint32_t>(limit), keep));
+}
+
+Napi::Value Socket::FillAhead(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  int64_t limit = 0;
+  if (descriptor_ < 0 || kind_ != RingKind::kUser || RingMoved(env)) return env.Undefined();
+  if (!ReadInteger(env, info[0], "limit", 1, INT_MAX, &limit)) return env.Undefined();
+  if (ahead_ == nullptr) ahead_ = std::make_unique<nlring::FillAhead>(descriptor_, &rx_);
+  if (!ahead_->pending()) ahead_->Start(env, static_cast<uint32_t>(limit));
+  return env.Undefined();
 }
 
 Napi::Value Socket::TakeCopied(const Napi::CallbackInfo& info) {
@@ -155,6 +169,7 @@ Napi::Value Socket::Drain(const Napi::CallbackInfo& info) {
 Napi::Value Socket::Poll(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (descriptor_ < 0) return Napi::Boolean::New(env, false);
+  if (ahead_ != nullptr && ahead_->pending()) return Napi::Boolean::New(env, true);
   pollfd watched = {descriptor_, POLLIN, 0};
   const int ready = poll(&watched, 1, 0);
   return Napi::Boolean::New(env, ready > 0 && (watched.revents & POLLIN) != 0);

@@ -66,6 +66,7 @@ Napi::Function Socket::Define(Napi::Env env) {
                          InstanceMethod<&Socket::MapUserRing>("mapUserRing"),
                          InstanceMethod<&Socket::MapKernelRing>("mapKernelRing"),
                          InstanceMethod<&Socket::Fill>("fill"),
+                         InstanceMethod<&Socket::FillAhead>("fillAhead"),
                          InstanceMethod<&Socket::TakeCopied>("takeCopied"),
                          InstanceMethod<&Socket::Drain>("drain"),
                          InstanceMethod<&Socket::Send>("send"),
@@ -241,6 +242,7 @@ Napi::Value Socket::Close(const Napi::CallbackInfo& info) {
 }
 
 void Socket::ReleaseAll() {
+  ahead_.reset();
   if (readiness_ != nullptr) readiness_->Close();
   readiness_.reset();
   buffer_.Reset();

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 
+#include "fill-ahead.h"
 #include "fill.h"
 #include "readiness.h"
 #include "ring-memory.h"
@@ -16,7 +17,7 @@ constexpr int kTxRing = 7;  // NETLINK_TX_RING
 
 // What one environment (the main thread, or a worker) has of its own.
 struct AddonData {
-  FillScratch scratch;
+  FillScratch scratch{kFillLimit};
   iovec drain_vectors[1024];
 };
 
@@ -44,6 +45,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value MapUserRing(const Napi::CallbackInfo& info);
   Napi::Value MapKernelRing(const Napi::CallbackInfo& info);
   Napi::Value Fill(const Napi::CallbackInfo& info);
+  Napi::Value FillAhead(const Napi::CallbackInfo& info);
   Napi::Value TakeCopied(const Napi::CallbackInfo& info);
   Napi::Value Drain(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
@@ -82,6 +84,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Reference<Napi::ArrayBuffer> buffer_;
   Ring rx_;
   Ring tx_;
+  // Behind what it works on.
+  std::unique_ptr<nlring::FillAhead> ahead_;
   int send_buffer_ = 0;
   std::deque<Napi::Reference<Napi::ArrayBuffer>> copied_;
   std::shared_ptr<Readiness> readiness_;

@@ -56,6 +56,12 @@ export interface NativeSocket {
    * -EOPNOTSUPP without a user ring.
    */
   fill(limit: number): number;
+  /**
+   * Begins a fill of up to `limit` (at most 32) messages in another thread. The next `fill` takes what it brought, once it has ended, and fills
+   * no more itself; where nothing came it is a fill as always. Frames that are free now are its own until then. Does nothing where none is,
+   * while one is under way, or without a user ring.
+   */
+  fillAhead(limit: number): void;
   /** The message of the oldest COPY frame; shorter than the frame's length where even the spare memory cut it. */
   takeCopied(): Uint8Array | undefined;
   /**
@@ -65,7 +71,7 @@ export interface NativeSocket {
    */
   drain(): number;
   /**
-   * poll(2) on the socket without waiting: true where it is readable. A kernel ring's dumps go on inside it, and nowhere else.
+   * poll(2) on the socket without waiting: true where it is readable, or a fill ahead is under way. A kernel ring's dumps go on inside it, and nowhere else.
    */
   poll(): boolean;
   /** Sends bytes to a port and a mask of groups, by default to the kernel. Returns bytes. */

@@ -162,6 +162,7 @@ describe("a worker thread", () => {
     ["is terminated with its sockets watched", "polling", "terminate", 10, 1],
     ["is terminated in the middle of calls that throw", "throwing", "interrupt", 10, 1],
     ["is terminated in the middle of calls that need memory", "spilling", "interrupt", 10, 1],
+    ["is terminated while another thread fills", "fillingAhead", "interrupt", 10, 1],
     ["is terminated while it opens and closes", "opening", "interrupt", 10, 1],
     ["exits while the kernel's grace period lasts", "waiting", "wait", 5, 3],
     ["exits in a callback", "exiting", "wait", 5, 3],
@@ -184,11 +185,14 @@ describe("a worker thread", () => {
     expect(ended).toEqual({ code: 0, signal: null, output: "thrown in the worker's callback\ncodes 1\n" });
   });
 
-  test.each(["polling", "spilling"])("at %s does not keep process.exit from its code", async (work) => {
-    expect(await runFixture("endings.mjs", [work, "leave", "1"])).toEqual({
-      code: 7,
-      signal: null,
-      output: "",
-    });
-  });
+  test.each(["polling", "spilling", "fillingAhead"])(
+    "at %s does not keep process.exit from its code",
+    async (work) => {
+      expect(await runFixture("endings.mjs", [work, "leave", "1"])).toEqual({
+        code: 7,
+        signal: null,
+        output: "",
+      });
+    },
+  );
 });

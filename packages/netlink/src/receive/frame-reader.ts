@@ -7,6 +7,8 @@ import type { Transport } from "../transport/transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;
+/** Frames filled ahead: enough of a dump that waking the other thread is a small part of it. */
+const AHEAD_LIMIT = 32;
 /** What a fill for answers takes beyond one for each, where replies are expected before the ACKs. */
 const FILL_SPARE = 3;
 /** Answers handled by one call before the other work of the event loop gets its turn: a dump can be endless. */
@@ -232,6 +234,10 @@ export class FrameReader implements FrameKeeper {
       if (filled > 0) {
         // An overrun socket queues nothing until it was read empty. Where that is now, newer messages may be there by the next fill.
         this.#lossOver = this.#losing && !this.#transport.waits();
+        // A dump that goes on: the kernel builds its next messages while these are handled.
+        if (filled >= limit && !forReader && this.#requests.expectsReplies && !this.#losing) {
+          this.#transport.fillAhead?.(AHEAD_LIMIT);
+        }
         return true;
       }
       if (filled === ENOBUFS || filled === ENOMEM || filled === EMSGSIZE) {

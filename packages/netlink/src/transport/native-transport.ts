@@ -123,6 +123,10 @@ class UserRing extends SocketTransport<NativeControls> {
     return this.socket.native.fill(limit);
   }
 
+  fillAhead(limit: number): void {
+    this.socket.native.fillAhead(limit);
+  }
+
   waits(): boolean {
     return this.socket.native.poll();
   }

@@ -66,6 +66,11 @@ export interface Transport {
    * free; -ENOBUFS, -ENOMEM or -EMSGSIZE when messages were lost; another negative error number when the socket is of no more use.
    */
   fill(limit: number): number;
+  /**
+   * Begins the next fill in another thread, where the transport can: `fill` waits for it, and returns what it brought. Frames that are free
+   * now are not touched until then.
+   */
+  fillAhead?(limit: number): void;
   /** True where something waits that the next `fill` would take, an error included. */
   waits(): boolean;
   /** The message of the oldest COPY frame not yet asked for: `length` bytes, fewer where it was truncated. */
