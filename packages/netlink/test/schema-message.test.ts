@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { DecodeError, EncodeError } from "../src/errors.js";
 import {
   attributes,
@@ -56,6 +56,10 @@ const vlan = {
   linkInfo: { kind: "vlan", data: { id: 5 } },
 };
 
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
 describe("a message schema", () => {
   test("decodes what it encoded, header fields first and zero where they were left out", () => {
     const decoded = link.decode(
@@ -93,6 +97,32 @@ describe("a message schema", () => {
       expect(decoded).toStrictEqual(value);
       expect(Object.keys(decoded)).toEqual(Object.keys(value));
     }
+  });
+
+  test("says the same where no code may be made of text", () => {
+    vi.stubGlobal(
+      "Function",
+      class {
+        constructor() {
+          throw new EvalError("Code generation from strings disallowed for this context");
+        }
+      },
+    );
+    const decodesIn = message(struct({ family: uint8, padding1: padding(3) }), { name: [3, string] });
+    for (const name of ["a", "b", "c"]) {
+      const bytesOfOne = messageOf((writer) => decodesIn.write(writer, { family: 1, name }));
+      expect(decodesIn.decode(received(bytesOfOne))).toStrictEqual({ family: 1, name });
+    }
+  });
+
+  test("names that are no identifiers are names like others", () => {
+    const odd = message(struct({ "a-b": uint8, 'quote"\\\u2028': uint8, "1": uint16 }), {
+      "`${x}`": [1, uint32],
+      constructor: [2, uint32],
+    });
+    const value = { "1": 3, "a-b": 1, 'quote"\\\u2028': 2, "`${x}`": 4, constructor: 5 };
+    const bytesOfOne = messageOf((writer) => odd.write(writer, value));
+    for (let again = 0; again < 3; again++) expect(odd.decode(received(bytesOfOne))).toStrictEqual(value);
   });
 
   test("does not mistake one attribute's number for another's", () => {
