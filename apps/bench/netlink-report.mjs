@@ -56,7 +56,7 @@ async function printAcknowledgements(quick, program) {
  * @param {Program | undefined} program
  */
 async function printListings(quick, program) {
-  const argv = ["--expose-gc", local("route-runs.mjs"), quick ? "5" : "21"];
+  const argv = [local("route-runs.mjs"), quick ? "5" : "21"];
   if (program !== undefined) argv.push(program.path);
   const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
   const [text] = await Promise.all([child.stdout.setEncoding("utf8").toArray(), once(child, "close")]);
@@ -72,7 +72,10 @@ async function printListings(quick, program) {
   if (ip === undefined) console.log("  the program ip (iproute2) is not installed: left out");
   else printRow("ip -json route show, JSON.parse", ip);
   if (c !== undefined) printRow("C, received only", c);
-  if (npm !== undefined) printRow("ratio: npm netlink to all()", ratios(npm, collected));
+  if (npm !== undefined) {
+    printRow("ratio: npm netlink to all()", ratios(npm, collected));
+    printRow("ratio: npm netlink to for await", ratios(npm, iterated));
+  }
   if (ip !== undefined) printRow("ratio: ip to all()", ratios(ip, collected));
   if (c !== undefined) printRow("ratio: all() to C", ratios(collected, c));
   if (c !== undefined) printRow("ratio: for await to C", ratios(iterated, c));

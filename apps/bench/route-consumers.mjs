@@ -14,7 +14,7 @@ const run = promisify(execFile);
  */
 
 /** @returns {Promise<Consumer>} */
-export async function collecting() {
+async function collecting() {
   const socket = await NetlinkSocket.open(NETLINK_ROUTE);
   return { list: async () => (await dumpRoutes(socket).all()).length, close: () => socket.close() };
 }
@@ -35,7 +35,7 @@ export async function iterating() {
  *
  * @returns {Promise<Consumer | undefined>}
  */
-export async function npmNetlink() {
+async function npmNetlink() {
   try {
     const { createRtNetlink } = await import("netlink");
     const socket = createRtNetlink();
@@ -53,7 +53,7 @@ export async function npmNetlink() {
  *
  * @returns {Promise<Consumer | undefined>}
  */
-export async function ipProgram() {
+async function ipProgram() {
   const list = async () => {
     const argv = ["-4", "-json", "route", "show", "table", "all"];
     const { stdout } = await run("ip", argv, { maxBuffer: 1 << 30 });
@@ -66,3 +66,10 @@ export async function ipProgram() {
   }
   return { list, close: () => {} };
 }
+
+/**
+ * The ways by name.
+ *
+ * @type {Readonly<Record<string, () => Promise<Consumer | undefined>>>}
+ */
+export const CONSUMERS = { collected: collecting, iterated: iterating, npm: npmNetlink, ip: ipProgram };
