@@ -127,6 +127,8 @@ Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
     const int filled = ahead_->Finish(keep);
     // That none waited a while ago says nothing about now.
     if (filled != 0) return Napi::Number::New(env, filled);
+  } else if (info[1].ToBoolean()) {
+    rx_.set_head(0);
   }
   Filler filler(descriptor_, &rx_, &env.GetInstanceData<AddonData>()->scratch);
   return Napi::Number::New(env, filler.Fill(static_cast<uint32_t>(limit), keep));

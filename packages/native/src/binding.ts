@@ -52,10 +52,13 @@ export interface NativeSocket {
    * in the gid field the id of the network namespace where NETLINK_LISTEN_ALL_NSID has the kernel tell it, else 0xffffffff.
    * A message larger than a frame becomes a COPY frame and waits for `takeCopied`.
    *
+   * With `fromFirst` it goes back to the first frame before it begins, unless a fill ahead is under way: for a reader that has given every frame
+   * back and goes back too. The frames in use are then few, and stay in the processor's caches.
+   *
    * Returns how many; 0 when none waits; -ENOSPC when the frame at the head is not free; -ENOBUFS when the receive buffer overran;
    * -EOPNOTSUPP without a user ring.
    */
-  fill(limit: number): number;
+  fill(limit: number, fromFirst?: boolean): number;
   /**
    * Begins a fill of up to `limit` (at most 32) messages in another thread. The next `fill` takes what it brought, once it has ended, and fills
    * no more itself; where nothing came it is a fill as always. Frames that are free now are its own until then. Does nothing where none is,

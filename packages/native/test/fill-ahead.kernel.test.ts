@@ -82,6 +82,17 @@ describe("a fill ahead", () => {
     }
   });
 
+  test("ends where it was begun: no fill goes back to the first frame before", () => {
+    const ring = open(NETLINK_ROUTE, geometry(512, 8));
+    ask(ring, 0, 1);
+    expect(ring.socket.fill(1)).toBe(1);
+    ring.rx.setStatus(0, FRAME.unused);
+    ask(ring, 1, 2);
+    ring.socket.fillAhead(8);
+    expect(ring.socket.fill(8, true)).toBe(1);
+    expect(sequences(ring, [1])).toEqual([1]);
+  });
+
   test("while one is under way another changes nothing", () => {
     const ring = open(NETLINK_ROUTE, geometry(512, 8));
     ask(ring, 0, 4);

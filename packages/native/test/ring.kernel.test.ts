@@ -172,6 +172,19 @@ describe("fill", () => {
     expect([2, 3, 5, 6].map((frame) => messagesIn(rx.payload(frame))[0]?.sequence)).toEqual([0, 1, 2, 3]);
   });
 
+  test("goes back to the first frame when told to", () => {
+    const { socket, rx } = open(NETLINK_ROUTE, geometry(512, 8));
+    for (let sequence = 0; sequence < 3; sequence++) {
+      socket.send(acknowledged(sequence));
+      expect(socket.fill(64, true)).toBe(1);
+      expect(messagesIn(rx.payload(0))[0]?.sequence).toBe(sequence);
+      rx.setStatus(0, FRAME.unused);
+    }
+    socket.send(acknowledged(3));
+    expect(socket.fill(64)).toBe(1);
+    expect(messagesIn(rx.payload(1))[0]?.sequence).toBe(3);
+  });
+
   test("a fill that received nothing has not passed over held frames for good", () => {
     const { socket, rx } = open(NETLINK_ROUTE, geometry(512, 4));
     rx.setStatus(0, FRAME.skip);

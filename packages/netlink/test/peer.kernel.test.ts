@@ -88,6 +88,33 @@ describe("messages from another socket", () => {
     expect(held.map(payloadOf)).toEqual(held.map((_, i) => pattern(500, i)));
   });
 
+  test("lie in the first frames of the ring as long as none is kept, and behind those that are", async () => {
+    const receiver = await openSocket(SMALL_FRAMES);
+    const next = async (type: number): Promise<Message> => {
+      peer.send(messageBytes({ type }), receiver.portId);
+      const message = await takeNext(receiver);
+      expect(message.type).toBe(type);
+      return message;
+    };
+    const first = await next(100);
+    const { offset } = first;
+    first.release();
+    for (let type = 101; type < 120; type++) {
+      const message = await next(type);
+      expect(message.offset).toBe(offset);
+      message.release();
+    }
+    const kept = await next(120);
+    kept.hold();
+    for (let type = 121; type < 140; type++) {
+      const message = await next(type);
+      expect(message.offset).not.toBe(offset);
+      message.release();
+    }
+    expect(kept.type).toBe(120);
+    kept.release();
+  });
+
   test("stop coming while no frame is free, and go on with the first release", async () => {
     const receiver = await openSocket(SMALL_FRAMES);
     for (let i = 0; i < 20; i++) peer.send(messageBytes({ type: 100 + i }), receiver.portId);

@@ -173,7 +173,7 @@ describe("request", () => {
     const fill = vi.spyOn(transport, "fill");
     await socket.request({ type: ITEM });
     await socket.request(Array.from({ length: 5 }, () => ({ type: ITEM })));
-    expect(fill.mock.calls).toEqual([[1], [5]]);
+    expect(fill.mock.calls.map(([limit]) => limit)).toEqual([1, 5]);
     fill.mockClear();
     await socket.request({ type: GET }, { visit: () => {} });
     expect(fill.mock.calls).toEqual([[4]]);

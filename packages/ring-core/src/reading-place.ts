@@ -52,6 +52,13 @@ export class ReadingPlace {
     this.ownership = new Uint8Array(this.#frameCount);
   }
 
+  /** Goes back to the first frame, where every frame is the producer's and it is known to be at `position`; false where it is not. */
+  rewind(): boolean {
+    if (this.#doubt !== 0) return false;
+    this.position = 0;
+    return true;
+  }
+
   /** Moves behind the frame at `position`, which was filled. */
   advance(): void {
     this.position = this.#frames.next(this.position);

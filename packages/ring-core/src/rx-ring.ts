@@ -108,6 +108,16 @@ export class RxRing {
     return frame;
   }
 
+  /**
+   * Goes back to the first frame, so that the frames in use are the few that the processor's caches still have. For a producer that fills only when
+   * the reader asks it to, and that goes back as well, right after; and for a reader that has just been told that there is no next frame.
+   *
+   * @returns false where a frame is out, or waits in doubt: then the producer goes on where it was
+   */
+  rewind(): boolean {
+    return this.#taken === 0 && this.#held === 0 && this.#place.rewind();
+  }
+
   #take(): number {
     const place = this.#place;
     const frames = this.#frames;

@@ -58,6 +58,8 @@ export class FrameReader implements FrameKeeper {
   readonly #ringView: DataView;
   readonly #ringBytes: Uint8Array;
   #stopped = false;
+  /** A fill ahead may be under way: its frames were chosen already. */
+  #fillsAhead = false;
   /** An overrun was told, and the socket was not read empty since. */
   #losing = false;
   /** It was read empty: the loss ends behind the frames that are full. */
@@ -230,13 +232,13 @@ export class FrameReader implements FrameKeeper {
     const limit = forReader ? FILL_LIMIT : this.#answerLimit();
     this.#diagnostics.malformedFrames(this.#transport.rx.malformedCount);
     for (let losses = 0; ; ) {
-      const filled = this.#transport.fill(limit);
+      const filled = this.#fill(limit);
       if (filled > 0) {
         // An overrun socket queues nothing until it was read empty. Where that is now, newer messages may be there by the next fill.
         this.#lossOver = this.#losing && !this.#transport.waits();
         // A dump that goes on: the kernel builds its next messages while these are handled.
         if (filled >= limit && !forReader && this.#requests.expectsReplies && !this.#losing) {
-          this.#transport.fillAhead?.(AHEAD_LIMIT);
+          this.#fillAhead();
         }
         return true;
       }
@@ -260,6 +262,20 @@ export class FrameReader implements FrameKeeper {
       }
       return false;
     }
+  }
+
+  #fill(limit: number): number {
+    const transport = this.#transport;
+    const rewound = transport.rewinds === true && !this.#fillsAhead && transport.rx.rewind();
+    this.#fillsAhead = false;
+    return transport.fill(limit, rewound);
+  }
+
+  #fillAhead(): void {
+    const transport = this.#transport;
+    if (transport.fillAhead === undefined) return;
+    this.#fillsAhead = true;
+    transport.fillAhead(AHEAD_LIMIT);
   }
 
   /** From here on the kernel queues again: everything that was lost was lost before. */

@@ -106,6 +106,7 @@ class UserRing extends SocketTransport<NativeControls> {
   readonly tx: TxRing;
 
   readonly tellsNamespaces = true;
+  readonly rewinds = true;
 
   constructor(native: NativeSocket, { rx, tx, filter }: TransportRequest, reason: string) {
     super(new NativeControls(native));
@@ -119,8 +120,8 @@ class UserRing extends SocketTransport<NativeControls> {
     this.portId = native.portId || native.bind(0, 0);
   }
 
-  fill(limit: number): number {
-    return this.socket.native.fill(limit);
+  fill(limit: number, rewound: boolean): number {
+    return this.socket.native.fill(limit, rewound);
   }
 
   fillAhead(limit: number): void {

@@ -36,7 +36,7 @@ export abstract class SocketTransport<Socket extends SocketControls> implements 
     this.socket = socket;
   }
 
-  abstract fill(limit: number): number;
+  abstract fill(limit: number, rewound: boolean): number;
   abstract waits(): boolean;
   abstract takeCopied(length: number): Uint8Array | undefined;
   abstract drain(): number;

@@ -56,6 +56,8 @@ export interface Transport {
   readonly holdsFrames?: boolean | undefined;
   /** True where `rx.namespaceId` means what it says: a user ring. False where undefined. */
   readonly tellsNamespaces?: boolean | undefined;
+  /** True where `fill` goes back to the first frame when told to: nothing else fills. False where undefined. */
+  readonly rewinds?: boolean | undefined;
   /** Size of the receive buffer in bytes, as the kernel accounts them. */
   readonly receiveBuffer: number;
   /** Asks for a receive buffer and returns the size that came. */
@@ -64,8 +66,10 @@ export interface Transport {
    * Lets up to `limit` received messages into free frames of `rx`. Returns how many; 0 when none waits, so that a request
    * without an answer has lost it; -EAGAIN when none can be had now, which says nothing about answers; -ENOSPC when no frame is
    * free; -ENOBUFS, -ENOMEM or -EMSGSIZE when messages were lost; another negative error number when the socket is of no more use.
+   *
+   * @param rewound the reader went back to the first frame, and so shall this; never between a fill ahead and the fill that ends it
    */
-  fill(limit: number): number;
+  fill(limit: number, rewound: boolean): number;
   /**
    * Begins the next fill in another thread, where the transport can: `fill` waits for it, and returns what it brought. Frames that are free
    * now are not touched until then.
