@@ -13,7 +13,7 @@ const MOST_SEGMENTS = 65_535;
 export const QUEUE = 90;
 /** The most queues that a consumer listens on. */
 export const MOST_QUEUES = 2;
-export const PORT = 5390;
+const PORT = 5390;
 
 /**
  * Whether packets go over the link in one piece with their segments, or as a network card would send them: one by one. Either way the sender
@@ -35,23 +35,36 @@ export async function setSegmentation(segmented) {
 }
 
 /**
- * Leads the traffic into `queues` queues while `action` runs.
+ * Where the packets of a row's consumer come from.
+ *
+ * @param {number} lane which of the row's consumers
+ */
+export function laneOf(lane) {
+  return { port: PORT + lane, queue: QUEUE + lane * MOST_QUEUES };
+}
+
+/**
+ * Leads the traffic of each lane into `queues` queues of its own while `action` runs.
  *
  * @template T
+ * @param {number} lanes
  * @param {number} queues
  * @param {() => Promise<T>} action
  */
-export async function withRules(queues, action) {
-  const rules = new QueueRules(QUEUE);
-  /** @type {{ queues?: [number, number] }} */
-  const balance = queues === 1 ? {} : { queues: [QUEUE, QUEUE + queues - 1] };
+export async function withRules(lanes, queues, action) {
+  const rules = Array.from({ length: lanes }, (_, lane) => new QueueRules(laneOf(lane).queue));
   try {
-    await rules.intercept(
-      { hook: "input", protocol: "udp", destinationPort: PORT, ...balance },
-      { hook: "input", protocol: "tcp", destinationPort: PORT, ...balance },
-    );
+    for (const [lane, each] of rules.entries()) {
+      const { port, queue } = laneOf(lane);
+      /** @type {{ queues?: [number, number] }} */
+      const balance = queues === 1 ? {} : { queues: [queue, queue + queues - 1] };
+      await each.intercept(
+        { hook: "input", protocol: "udp", destinationPort: port, ...balance },
+        { hook: "input", protocol: "tcp", destinationPort: port, ...balance },
+      );
+    }
     return await action();
   } finally {
-    await rules.close();
+    for (const each of rules) await each.close();
   }
 }

@@ -14,10 +14,9 @@ import { checkRows, fullRows, quickRows, rowsWith } from "./rows.mjs";
 import { measurePackets } from "./suite.mjs";
 import { processors } from "./trial.mjs";
 
-/** Milliseconds of a run, before and behind its first mark. */
-const CHECK = { rounds: 1, prelude: 100, warm: 20, measure: 30, countCalls: false };
-const QUICK = { rounds: 3, prelude: 40_000, warm: 150, measure: 300, countCalls: true };
-const FULL = { rounds: 5, prelude: 60_000, warm: 200, measure: 800, countCalls: true };
+const CHECK = { rounds: 1, prelude: 100, turns: 1, turn: 10, countCalls: false };
+const QUICK = { rounds: 1, prelude: 40_000, turns: 8, turn: 80, countCalls: true };
+const FULL = { rounds: 2, prelude: 60_000, turns: 10, turn: 100, countCalls: true };
 
 /** @param {readonly string[]} argv */
 export function packetOptions(argv) {
@@ -78,7 +77,11 @@ async function measure({ check, only, quick, rounds }) {
     const results = await measurePackets(
       rows,
       { traffic: traffic.path, consumer: consumer.path },
-      { ...timing, rounds: Number(rounds ?? timing.rounds), onProgress: (text) => console.log(text) },
+      {
+        ...timing,
+        rounds: Number(rounds ?? timing.rounds),
+        onProgress: (text) => console.log(text),
+      },
     );
     return { ...originOf(), results, ratios: ratiosOf(results) };
   });

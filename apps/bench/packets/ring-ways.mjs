@@ -118,10 +118,11 @@ function countCalls(meter) {
     /**
      * @override
      * @param {number} limit
+     * @param {boolean} [fromFirst]
      */
-    fill(limit) {
+    fill(limit, fromFirst) {
       meter.syscalls++;
-      return super.fill(limit);
+      return super.fill(limit, fromFirst);
     }
 
     /** @override */

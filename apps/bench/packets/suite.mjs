@@ -1,4 +1,4 @@
-// The runs: consumers take turns, round by round, so that what else the machine does meets all of them alike.
+// The runs: the consumers of a row are there at once and take turns, so that what else the machine does meets all of them alike.
 import { setSegmentation, withRules } from "./network.mjs";
 import { runTrial } from "./trial.mjs";
 
@@ -7,9 +7,10 @@ import { runTrial } from "./trial.mjs";
  * @typedef {import("./rows.mjs").Row} Row
  * @typedef {import("./trial.mjs").Programs} Programs
  * @typedef {import("./trial.mjs").Trial} Trial
- * @typedef {import("./trial.mjs").Timing & { rounds: number, countCalls: boolean }} Plan how many runs, and whether one more counts system calls
+ * @typedef {import("./trial.mjs").Timing & { rounds: number, countCalls: boolean }} Plan how often all of it is done with new processes, and
+ * whether it is done once more to count system calls
  *
- * @typedef {object} Result of one consumer in one row; medians over its runs
+ * @typedef {object} Result of one consumer in one row; medians over its turns
  * @property {string} workload
  * @property {string} work
  * @property {string} consumer
@@ -25,8 +26,8 @@ import { runTrial } from "./trial.mjs";
  * @property {{ user: number, system: number }} cpuNsPerPacket the consumer's
  * @property {{ lowest: number, highest: number }} spread of the packets per second
  * @property {number} busy part of its processor's time that the consumer took: where it is below 1 the sender or the machine was slower
- * @property {number[]} runs packets per second, run by run: the same place is the same round for every consumer of the row
- * @property {number[]} cpuRuns nanoseconds of processor time per packet, run by run
+ * @property {number[]} runs packets per second, turn by turn: the same place is the same turn of every consumer of the row
+ * @property {number[]} cpuRuns nanoseconds of processor time per packet, of all turns of a round
  * @property {number} [syscallsPerPacket] counted in a run of their own
  * @property {number} [bytesAllocatedPerPacket]
  * @property {number} [gcNsPerPacket]
@@ -46,66 +47,40 @@ export async function measurePackets(rows, programs, options) {
       `${row.workload}, ${row.work}, GSO ${row.gso ? "on" : "off"} (${number + 1} of ${rows.length})`,
     );
     await setSegmentation(row.segmented);
-    results.push(...(await withRules(row.queues, () => measureRow(row, programs, options))));
-  }
-  return results;
-}
-
-/**
- * @param {Row} row
- * @param {Programs} programs
- * @param {Plan & { onProgress?: (text: string) => void }} options
- */
-async function measureRow(row, programs, { countCalls, rounds, prelude, warm, measure, onProgress }) {
-  const { consumers } = row;
-  /** @type {Map<Consumer, Trial[]>} */
-  const trials = new Map(consumers.map((consumer) => [consumer, []]));
-  const rates = new Map(await ratesOf(row, programs, { prelude, warm, measure: warm }));
-  for (let round = 0; round < rounds; round++) {
-    for (let place = 0; place < consumers.length; place++) {
-      // Who goes first changes from round to round.
-      const consumer = consumers[(place + round) % consumers.length];
-      if (consumer === undefined) continue;
-      const rate = rates.get(consumer);
-      const timing = { prelude, warm, measure, ...(rate === undefined ? {} : { rate }) };
-      const trial = await runTrial(row, consumer, programs, timing);
-      trials.get(consumer)?.push(trial);
-    }
-    onProgress?.(`  round ${round + 1} of ${rounds}`);
-  }
-  const results = [];
-  for (const [consumer, own] of trials) {
-    const result = summarize(row, consumer, own);
-    results.push(result);
-    if (!countCalls) continue;
-    const { reading } = await runTrial(
-      { ...row, kind: row.kind === "latency" ? "udp" : row.kind },
-      consumer,
-      programs,
-      { prelude, warm, measure: warm, countCalls: true },
+    results.push(
+      ...(await withRules(row.consumers.length, row.queues, () => measureRow(row, programs, options))),
     );
-    if (reading.syscalls !== undefined) result.syscallsPerPacket = reading.syscalls / reading.packets;
   }
   return results;
 }
 
 /**
- * What a consumer is to be loaded with: a part of what it can do.
- *
  * @param {Row} row
  * @param {Programs} programs
- * @param {import("./trial.mjs").Timing} timing
- * @returns {Promise<[Consumer, number][]>}
+ * @param {Plan} plan
  */
-async function ratesOf(row, programs, timing) {
-  if (row.load === 0) return [];
-  /** @type {[Consumer, number][]} */
-  const rates = [];
-  for (const consumer of row.consumers) {
-    const { counts, reading } = await runTrial({ ...row, kind: "udp" }, consumer, programs, timing);
-    rates.push([consumer, Math.round((row.load * reading.packets) / counts.seconds)]);
+async function measureRow(row, programs, { countCalls, rounds, ...timing }) {
+  const { consumers } = row;
+  /** @type {Trial[][]} */
+  const trials = [];
+  for (let round = 0; round < rounds; round++) trials.push(await runTrial(row, consumers, programs, timing));
+  const results = consumers.map((consumer, lane) =>
+    summarize(
+      row,
+      consumer,
+      trials.flatMap((round) => round[lane] ?? []),
+    ),
+  );
+  // The others' are known: C counts its own in any case, and those of npm cannot be counted.
+  const counted = consumers.filter(({ way }) => way !== "npm");
+  if (!countCalls || row.kind === "latency") return results;
+  const readings = await runTrial(row, counted, programs, { ...timing, turns: 1, countCalls: true });
+  for (const [place, { reading }] of readings.entries()) {
+    const result = results[consumers.indexOf(/** @type {Consumer} */ (counted[place]))];
+    if (result !== undefined && reading.syscalls !== undefined)
+      result.syscallsPerPacket = reading.syscalls / reading.packets;
   }
-  return rates;
+  return results;
 }
 
 /**
@@ -116,7 +91,10 @@ async function ratesOf(row, programs, timing) {
  */
 function summarize({ gso, held, kind, queues, work, workload }, consumer, trials) {
   const middle = (/** @type {(trial: Trial) => number} */ figure) => median(trials.map(figure));
-  const runs = trials.map(({ counts, reading }) => reading.packets / counts.seconds);
+  // Only all turns together say how many packets carried the bytes.
+  const runs = trials.flatMap(({ counts, reading }) =>
+    counts.turns.map(({ bytes, seconds }) => (bytes / counts.bytes) * (reading.packets / seconds)),
+  );
   /** @type {Result} */
   const result = {
     workload,
@@ -127,7 +105,8 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
     held,
     queues,
     packetsPerSecond: median(runs),
-    bitsPerSecond: middle(({ counts }) => (counts.bytes * 8) / counts.seconds),
+    bitsPerSecond:
+      median(trials.flatMap(({ counts }) => counts.turns.map(({ bytes, seconds }) => bytes / seconds))) * 8,
     cpuNsPerPacket: {
       user: middle(({ reading }) => (reading.user * 1e9) / reading.packets),
       system: middle(({ reading }) => (reading.system * 1e9) / reading.packets),

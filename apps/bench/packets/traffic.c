@@ -1,26 +1,27 @@
-// Sends what a consumer of NFQUEUE decides, receives what it lets through, and counts both. Sender and receiver are one thread, so that no
-// consumer pays for waking a receiver up.
+// Sends what consumers of NFQUEUE decide, receives what they let through, and counts both. Sender and receiver are one thread, so that no
+// consumer pays for waking a receiver up. All consumers of a row are there at once, and take turns of some ten milliseconds: what else the
+// machine does meets all of them alike.
 //
-// usage: traffic KIND PORT NAME=NUMBER...
+// usage: traffic KIND NAME=NUMBER... lane=PORT:CONSUMER...
 //   KIND     udp: datagrams, a window at a time; tcp: one connection's bytes; latency: datagrams at a pace, timed
+//   lane     the port whose packets a consumer decides, and the consumer's process id
 //   size     bytes of payload of a datagram
 //   segments datagrams of one send (UDP_SEGMENT), 1 for none
 //   window   datagrams that may be under way, or bytes of TCP's receive buffer
-//   consumer process that is stopped while the window is filled, so that no sender's speed is in the figures
 //   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured
-//   warm, measure   milliseconds of traffic before and behind the first mark
+//   turns    turns of each consumer between its marks; there are two before the first one
+//   turn     milliseconds of a turn
 //   half     1 where every second datagram is dropped
 //   grouped  1 where the segments of a send are one packet to the consumer
 //   held     datagrams before everything else that come back behind the second mark
 //   flows    destination addresses (127.0.0.1 and on), used in turn
-//   rate     latency: datagrams per second; 0 is the next one a millisecond behind the last one's arrival
+//   load     latency: percent of what sender and consumer can do together; 0 is the next datagram a millisecond behind the last one's arrival
 //
 // A mark is a datagram of 1 byte, and one of the held datagrams has 2. Marks are sent when nothing else is under way, so a consumer's counts
-// between them are those that this program prints.
+// between them are those that this program prints, a line of JSON for each lane.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
@@ -28,23 +29,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
-enum { BATCH = 64, HEAD = 16, INSPECTED = 64, BUFFER = 4 << 20, MOST_FLOWS = 8, MOST_LATENCIES = 1 << 20 };
+enum { BATCH = 64, HEAD = 16, INSPECTED = 64, BUFFER = 4 << 20, MOST_FLOWS = 8, MOST_LANES = 16, MOST_TURNS = 64, MOST_LATENCIES = 1 << 18 };
 /** Seconds after which what did not come back is lost. */
 enum { PATIENCE = 10 };
+enum { WARM_TURNS = 2, PRELUDE_WINDOW = 64 };
 
-static long size = 64, segments = 1, window = 1024, warm = 200, measure = 500, half, grouped, held, flows = 1, rate, prelude, consumer;
-static struct sockaddr_in to[MOST_FLOWS];
-static int sender, receiver;
-static uint64_t sent, back, rewritten, marks_back, held_back;
-static uint32_t sequence, digest, pattern_sum;
+struct turn {
+  uint64_t bytes;
+  /** In which the consumer had packets and was not stopped. */
+  double seconds;
+};
+
+/** A consumer, the ports that lead to it, and what went there. */
+struct lane {
+  uint16_t port;
+  pid_t consumer;
+  struct sockaddr_in to[MOST_FLOWS];
+  int receiver, from, at;
+  uint64_t sent, back, rewritten, marks_back, held_back;
+  uint64_t stream_sent, stream_back;
+  uint32_t sequence, digest;
+  double rate, *latencies;
+  size_t latency_count;
+  struct turn turns[MOST_TURNS];
+  /** What was counted by the first mark. */
+  uint64_t sent_before, back_before, rewritten_before, retransmitted_before;
+};
+
+static long size = 64, segments = 1, window = 1024, turn = 60, turns = 10, half, grouped, held, flows = 1, load, prelude;
+static struct lane lanes[MOST_LANES], *lane;
+static int lane_count, sender;
+static uint32_t pattern_sum;
 static uint8_t outgoing[1 << 16];
-/** Seconds in which the consumer had packets and was not stopped. */
-static double drained;
-static double *latencies;
-static size_t latency_count;
 
 static void fail(const char *what) {
   perror(what);
@@ -57,9 +78,9 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/** Looks away for a little: a receiver that asked without a pause would fight with the consumer for the socket's lock. */
+/** Looks away for a little: who asked without a pause would fight with the consumer for what both look at. */
 static void pause_briefly(void) {
-  const double until = now() + 10e-6;
+  const double until = now() + 20e-6;
   while (now() < until) continue;
 }
 
@@ -74,19 +95,19 @@ static int socket_with(int type, int option_buffer) {
 
 static void note(const uint8_t *head, size_t length) {
   if (length == 1) {
-    marks_back++;
+    lane->marks_back++;
     return;
   }
   if (length == 2) {
-    held_back++;
+    lane->held_back++;
     return;
   }
-  back++;
-  if (head[8] == 0xa5 && head[15] == 0xa5) rewritten++;
-  if (latencies == NULL || latency_count == MOST_LATENCIES) return;
+  lane->back++;
+  if (head[8] == 0xa5 && head[15] == 0xa5) lane->rewritten++;
+  if (lane->latencies == NULL || lane->latency_count == MOST_LATENCIES) return;
   double stamp;
   memcpy(&stamp, head + 4, sizeof(stamp));
-  latencies[latency_count++] = now() - stamp;
+  lane->latencies[lane->latency_count++] = now() - stamp;
 }
 
 /** Receives what is there; true where something was. */
@@ -98,7 +119,7 @@ static bool drain(void) {
     into[i] = (struct iovec){.iov_base = heads[i], .iov_len = HEAD};
     messages[i].msg_hdr = (struct msghdr){.msg_iov = &into[i], .msg_iovlen = 1};
   }
-  const int count = recvmmsg(receiver, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+  const int count = recvmmsg(lane->receiver, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
   if (count < 0 && errno != EAGAIN) fail("recvmmsg");
   for (int i = 0; i < count; i++) note(heads[i], messages[i].msg_len);
   return count > 0;
@@ -119,76 +140,207 @@ static void await(const volatile uint64_t *count, uint64_t wanted, const char *w
 
 static void send_short(size_t length) {
   static const uint8_t zeros[2];
-  if (sendto(sender, zeros, length, 0, (struct sockaddr *)&to[0], sizeof(to[0])) < 0) fail("sendto");
+  if (sendto(sender, zeros, length, 0, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) < 0) fail("sendto");
 }
 
 static void mark(void) {
-  const uint64_t wanted = marks_back + 1;
+  const uint64_t wanted = lane->marks_back + 1;
   send_short(1);
-  await(&marks_back, wanted, "marks");
+  await(&lane->marks_back, wanted, "marks");
 }
 
 /** How many of the first datagrams come back. */
-static uint64_t expected(void) { return half ? (sent + 1) / 2 : sent; }
+static uint64_t expected(void) { return half ? (lane->sent + 1) / 2 : lane->sent; }
 
-static void send_burst(long segments) {
-  for (long i = 0; i < segments; i++) {
-    const uint32_t word = htonl(sequence);
+static void send_burst(long count) {
+  for (long i = 0; i < count; i++) {
+    const uint32_t word = htonl(lane->sequence);
     memcpy(outgoing + i * size, &word, sizeof(word));
-    if (!grouped || i == 0) digest += sequence + pattern_sum;
-    sequence++;
+    if (!grouped || i == 0) lane->digest += lane->sequence + pattern_sum;
+    lane->sequence++;
   }
-  const struct sockaddr_in *address = &to[(sequence / (uint32_t)segments) % (uint32_t)flows];
-  if (sendto(sender, outgoing, (size_t)(segments * size), 0, (const struct sockaddr *)address, sizeof(*address)) < 0)
+  const struct sockaddr_in *address = &lane->to[(lane->sequence / (uint32_t)count) % (uint32_t)flows];
+  if (sendto(sender, outgoing, (size_t)(count * size), 0, (const struct sockaddr *)address, sizeof(*address)) < 0)
     fail("sendto");
-  sent += (uint64_t)segments;
+  lane->sent += (uint64_t)count;
 }
 
-/** Sends where there is room for it, else receives. */
-static void send_or_drain(long datagrams) {
-  if (sent + (uint64_t)datagrams - (half ? 2 * back : back) <= (uint64_t)window)
-    send_burst(datagrams);
-  else if (!drain())
-    pause_briefly();
+static void play_prelude(long most_under_way) {
+  while (lane->sent < (uint64_t)prelude) {
+    if (lane->sent + 1 - (half ? 2 * lane->back : lane->back) <= (uint64_t)most_under_way)
+      send_burst(1);
+    else if (!drain())
+      pause_briefly();
+  }
+  await(&lane->back, expected(), "datagrams");
 }
 
-static void play_prelude(void) {
-  while (sent < (uint64_t)prelude) send_or_drain(1);
-  await(&back, expected(), "datagrams");
+static void trace(int request, const char *what) {
+  if (ptrace(request, lane->consumer, NULL, NULL) != 0) fail(what);
 }
 
-static void tell_consumer(int number) {
-  if (consumer > 0 && kill((pid_t)consumer, number) != 0) fail("kill");
+/**
+ * Stops the thread that reads, by ptrace: after SIGSTOP and SIGCONT every thread of a process has to run before the first packet is read,
+ * which is ten more where JavaScript runs, and no packet in a queue ever wakes them.
+ */
+static void stop_consumer(void) {
+  trace(PTRACE_SEIZE, "ptrace, PTRACE_SEIZE");
+  trace(PTRACE_INTERRUPT, "ptrace, PTRACE_INTERRUPT");
+  int status;
+  while (waitpid(lane->consumer, &status, __WALL) < 0)
+    if (errno != EINTR) fail("waitpid");
+  if (WIFSTOPPED(status)) return;
+  fputs("the consumer ended\n", stderr);
+  exit(EXIT_FAILURE);
 }
 
-static void flood(long milliseconds) {
-  const double until = now() + (double)milliseconds / 1e3;
-  while (now() < until) {
-    tell_consumer(SIGSTOP);
-    for (long waiting = 0; waiting + segments <= window; waiting += segments) send_burst(segments);
-    const double started = now();
-    tell_consumer(SIGCONT);
-    await(&back, expected(), "datagrams");
-    drained += now() - started;
+/** It is not traced any more then: no signal of its own waits for this program. */
+static void let_consumer_run(void) { trace(PTRACE_DETACH, "ptrace, PTRACE_DETACH"); }
+
+/** True where the thread that reads waits for packets. */
+static bool is_asleep(void) {
+  char path[64], state;
+  snprintf(path, sizeof(path), "/proc/%d/stat", lane->consumer);
+  FILE *stat = fopen(path, "r");
+  // The name of the program stands in parentheses, and has none itself.
+  if (stat == NULL || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) fail(path);
+  fclose(stat);
+  return state == 'S';
+}
+
+/** Packets that wait in all queues of the namespace (/proc/net/netfilter/nfnetlink_queue), without the held ones of the lanes. */
+static long queued(void) {
+  long sum = 0, waiting;
+  FILE *queues = fopen("/proc/net/netfilter/nfnetlink_queue", "r");
+  if (queues == NULL) fail("/proc/net/netfilter/nfnetlink_queue");
+  while (fscanf(queues, "%*u %*d %ld %*[^\n]", &waiting) == 1) sum += waiting;
+  fclose(queues);
+  return sum - held * lane_count;
+}
+
+/**
+ * Waits until what was sent is in the queue. What the kernel's softirq thread has taken over (ksoftirqd) goes on when this processor is given
+ * up, else with the next tick: up to 4 ms in which the consumer would have to sleep.
+ */
+static void await_queued(long wanted) {
+  const struct timespec moment = {.tv_nsec = 20000};
+  for (const double deadline = now() + PATIENCE; queued() < wanted;) {
+    nanosleep(&moment, NULL);
+    if (now() < deadline) continue;
+    fprintf(stderr, "%ld of %ld packets came into the queue\n", queued(), wanted);
+    exit(EXIT_FAILURE);
   }
 }
 
-static void pace(long milliseconds) {
-  const double until = now() + (double)milliseconds / 1e3;
-  for (double next = now(); next < until;) {
+/**
+ * Waits until the queue is empty and the consumer waits for more: the kernel takes packets that one verdict decides out of the queue before it
+ * lets the first of them go on. What was let through waits in the receiver's buffer meanwhile, which has room for all: a receiver that took it at
+ * the same time would fight with the consumer for the socket, and be the slower of the two at the end.
+ */
+static void await_decided(void) {
+  for (const double deadline = now() + PATIENCE; queued() > 0 || !is_asleep();) {
+    pause_briefly();
+    if (now() < deadline) continue;
+    fprintf(stderr, "%ld packets wait in the queue, and no more are decided\n", queued());
+    exit(EXIT_FAILURE);
+  }
+}
+
+static struct turn flood(void) {
+  const double until = now() + (double)turn / 1e3;
+  const uint64_t before = lane->sent;
+  struct turn taken = {0};
+  while (now() < until) {
+    await_decided();
+    stop_consumer();
+    long waiting = 0;
+    for (; waiting + segments <= window; waiting += segments) send_burst(segments);
+    await_queued(grouped ? waiting / segments : waiting);
+    const double started = now();
+    let_consumer_run();
+    await_decided();
+    taken.seconds += now() - started;
+    await(&lane->back, expected(), "datagrams");
+  }
+  taken.bytes = (lane->sent - before) * (uint64_t)size;
+  return taken;
+}
+
+/** Datagrams per second that get through one by one: what sender and consumer can do together. */
+static double capacity(void) {
+  const double started = now(), until = started + (double)turn / 1e3;
+  const uint64_t before = lane->sent;
+  while (now() < until) {
+    if (lane->sent - lane->back < (uint64_t)window)
+      send_burst(1);
+    else
+      drain();
+    if (lane->sent % 16 == 0) drain();
+  }
+  await(&lane->back, lane->sent, "datagrams");
+  return (double)(lane->sent - before) / (now() - started);
+}
+
+static struct turn pace(void) {
+  const double started = now(), until = started + (double)turn / 1e3;
+  const uint64_t before = lane->sent;
+  for (double next = started; next < until;) {
     while (now() < next) drain();
-    const double stamp = rate == 0 ? now() : next;
+    const double stamp = lane->rate == 0 ? now() : next;
     memcpy(outgoing + 4, &stamp, sizeof(stamp));
     send_burst(1);
-    if (rate == 0) {
-      await(&back, sent, "datagrams");
+    if (lane->rate == 0) {
+      await(&lane->back, lane->sent, "datagrams");
       next = now() + 1e-3;
     } else {
-      next += 1.0 / (double)rate;
-      while (sent - back >= (uint64_t)window) drain();
+      next += 1.0 / lane->rate;
+      while (lane->sent - lane->back >= (uint64_t)window) drain();
     }
   }
-  await(&back, sent, "datagrams");
+  await(&lane->back, lane->sent, "datagrams");
+  return (struct turn){.bytes = (lane->sent - before) * (uint64_t)size, .seconds = now() - started};
+}
+
+/** Sends and takes bytes of the connection for a turn, then takes the rest. */
+static struct turn stream(void) {
+  const double started = now(), until = started + (double)turn / 1e3;
+  const uint64_t before = lane->stream_sent;
+  double deadline = until + PATIENCE;
+  for (;;) {
+    const bool sending = now() < until;
+    if (!sending && lane->stream_back == lane->stream_sent) break;
+    const ssize_t written = sending ? send(lane->from, outgoing, sizeof(outgoing), MSG_DONTWAIT | MSG_NOSIGNAL) : -1;
+    if (written > 0) lane->stream_sent += (uint64_t)written;
+    // MSG_TRUNC: TCP throws the bytes away without copying them.
+    const ssize_t taken = recv(lane->at, NULL, BUFFER, MSG_DONTWAIT | MSG_TRUNC);
+    if (taken > 0) {
+      lane->stream_back += (uint64_t)taken;
+      deadline = (sending ? until : now()) + PATIENCE;
+    } else if (written <= 0)
+      pause_briefly();
+    if (now() < deadline) continue;
+    fputs("the connection stands still\n", stderr);
+    exit(EXIT_FAILURE);
+  }
+  return (struct turn){.bytes = lane->stream_sent - before, .seconds = now() - started};
+}
+
+static uint64_t retransmitted(void) {
+  struct tcp_info info = {0};
+  socklen_t length = sizeof(info);
+  if (getsockopt(lane->from, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) fail("TCP_INFO");
+  return info.tcpi_total_retrans;
+}
+
+static void connect_lane(void) {
+  const int listener = socket_with(SOCK_STREAM, (int)window);
+  const int on = 1;
+  lane->from = socket_with(SOCK_STREAM, 0);
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (bind(listener, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0 || listen(listener, 1) != 0) fail("listen");
+  if (connect(lane->from, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0) fail("connect");
+  lane->at = accept(listener, NULL, NULL);
+  if (lane->at < 0) fail("accept");
 }
 
 static int compare(const void *a, const void *b) {
@@ -197,142 +349,139 @@ static int compare(const void *a, const void *b) {
 }
 
 static double quantile(double part) {
-  return latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) * part)] * 1e6;
+  return lane->latency_count == 0 ? 0 : lane->latencies[(size_t)((double)(lane->latency_count - 1) * part)] * 1e6;
 }
 
-static void run_datagrams(bool latency) {
-  memset(outgoing, 0x11, sizeof(outgoing));
-  const long inspected = (size < INSPECTED ? size : INSPECTED) / 4;
-  pattern_sum = (uint32_t)(inspected - 1) * 0x11111111u;
-  play_prelude();
+static void print_counts(bool tcp) {
+  uint64_t bytes = 0;
+  double seconds = 0;
+  printf("{\"turns\":[");
+  for (long i = 0; i < turns; i++) {
+    bytes += lane->turns[i].bytes;
+    seconds += lane->turns[i].seconds;
+    printf("%s{\"bytes\":%llu,\"seconds\":%.6f}", i == 0 ? "" : ",", (unsigned long long)lane->turns[i].bytes,
+           lane->turns[i].seconds);
+  }
+  printf("],\"bytes\":%llu,\"seconds\":%.6f", (unsigned long long)bytes, seconds);
+  if (tcp)
+    printf(",\"retransmitted\":%llu}\n", (unsigned long long)(retransmitted() - lane->retransmitted_before));
+  else
+    printf(",\"sent\":%llu,\"back\":%llu,\"rewritten\":%llu,\"digest\":%u,\"held\":%llu,\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
+           (unsigned long long)(lane->sent - lane->sent_before), (unsigned long long)(lane->back - lane->back_before),
+           (unsigned long long)(lane->rewritten - lane->rewritten_before), lane->digest,
+           (unsigned long long)lane->held_back, quantile(0.5), quantile(0.99), lane->latency_count);
+}
+
+static void warm_up(bool tcp, bool latency) {
   const int segment = (int)size;
+  if (tcp) connect_lane();
+  play_prelude(tcp ? PRELUDE_WINDOW : window);
   if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) != 0) fail("UDP_SEGMENT");
-  if (latency) latencies = calloc(MOST_LATENCIES, sizeof(double));
-  void (*const go)(long) = latency ? pace : flood;
   for (long i = 0; i < held; i++) {
     send_short(2);
     // They are read as they come, so they do not wait in the consumer's receive buffer.
     if (i % 64 == 63) pause_briefly();
   }
-  go(warm);
-  mark();
-  const uint64_t before = sent, back_before = back, rewritten_before = rewritten;
-  digest = 0;
-  latency_count = 0;
-  drained = 0;
-  const double started = now();
-  go(measure);
-  const double ended = now();
-  mark();
-  await(&held_back, (uint64_t)held, "held datagrams");
-  if (latency) qsort(latencies, latency_count, sizeof(double), compare);
-  printf("{\"sent\":%llu,\"back\":%llu,\"bytes\":%llu,\"rewritten\":%llu,\"digest\":%u,\"held\":%llu,\"seconds\":%.6f,"
-         "\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
-         (unsigned long long)(sent - before), (unsigned long long)(back - back_before),
-         (unsigned long long)(sent - before) * (unsigned long long)size, (unsigned long long)(rewritten - rewritten_before),
-         digest, (unsigned long long)held_back, latency ? ended - started : drained, quantile(0.5), quantile(0.99), latency_count);
+  // All lanes' held packets are taken off what waits: those of the others are not there yet.
+  for (int i = 0; i < WARM_TURNS; i++) {
+    if (tcp) {
+      stream();
+    } else if (!latency) {
+      flood();
+    } else if (load == 0) {
+      pace();
+    } else {
+      lane->rate = (double)load / 100 * capacity();
+    }
+  }
+  const int none = 0;
+  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) != 0) fail("UDP_SEGMENT");
 }
 
-static uint64_t stream_sent, stream_back;
-
-/** Sends and takes bytes of the connection for so long, then takes the rest. */
-static void stream(int from, int at, long milliseconds) {
-  const double until = now() + (double)milliseconds / 1e3;
-  double deadline = until + PATIENCE;
-  for (;;) {
-    const bool sending = now() < until;
-    if (!sending && stream_back == stream_sent) return;
-    const ssize_t written = sending ? send(from, outgoing, sizeof(outgoing), MSG_DONTWAIT | MSG_NOSIGNAL) : -1;
-    if (written > 0) stream_sent += (uint64_t)written;
-    // MSG_TRUNC: TCP throws the bytes away without copying them.
-    const ssize_t taken = recv(at, NULL, BUFFER, MSG_DONTWAIT | MSG_TRUNC);
-    if (taken > 0) {
-      stream_back += (uint64_t)taken;
-      deadline = (sending ? until : now()) + PATIENCE;
-    } else if (written <= 0)
-      pause_briefly();
-    if (now() < deadline) continue;
-    fputs("the connection stands still\n", stderr);
-    exit(EXIT_FAILURE);
+static void run(bool tcp, bool latency) {
+  const int segment = (int)size;
+  memset(outgoing, 0x11, sizeof(outgoing));
+  const long inspected = (size < INSPECTED ? size : INSPECTED) / 4;
+  pattern_sum = (uint32_t)(inspected - 1) * 0x11111111u;
+  const int all = lane_count;
+  for (lane = lanes; lane < lanes + all; lane++) {
+    lane_count = (int)(lane - lanes) + 1;
+    warm_up(tcp, latency);
+  }
+  for (lane = lanes; lane < lanes + all; lane++) {
+    mark();
+    lane->sent_before = lane->sent;
+    lane->back_before = lane->back;
+    lane->rewritten_before = lane->rewritten;
+    if (tcp) lane->retransmitted_before = retransmitted();
+    lane->digest = 0;
+    if (latency) lane->latencies = calloc(MOST_LATENCIES, sizeof(double));
+  }
+  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) != 0) fail("UDP_SEGMENT");
+  for (long i = 0; i < turns; i++) {
+    for (int place = 0; place < all; place++) {
+      // Who goes first changes from turn to turn.
+      lane = &lanes[(place + i) % all];
+      lane->turns[i] = tcp ? stream() : latency ? pace() : flood();
+    }
+  }
+  for (lane = lanes; lane < lanes + all; lane++) {
+    mark();
+    await(&lane->held_back, (uint64_t)held, "held datagrams");
+    if (latency) qsort(lane->latencies, lane->latency_count, sizeof(double), compare);
+    print_counts(tcp);
   }
 }
 
-static uint64_t retransmitted(int descriptor) {
-  struct tcp_info info = {0};
-  socklen_t length = sizeof(info);
-  if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) fail("TCP_INFO");
-  return info.tcpi_total_retrans;
-}
-
-enum { PRELUDE_WINDOW = 64 };
-
-static void run_stream(void) {
-  const int listener = socket_with(SOCK_STREAM, (int)window);
-  const int from = socket_with(SOCK_STREAM, 0);
-  const int on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(listener, (struct sockaddr *)&to[0], sizeof(to[0])) != 0 || listen(listener, 1) != 0) fail("listen");
-  if (connect(from, (struct sockaddr *)&to[0], sizeof(to[0])) != 0) fail("connect");
-  const int at = accept(listener, NULL, NULL);
-  if (at < 0) fail("accept");
-  window = PRELUDE_WINDOW;
-  play_prelude();
-  stream(from, at, warm);
-  mark();
-  const uint64_t before = stream_sent, retransmitted_before = retransmitted(from);
-  const double started = now();
-  stream(from, at, measure);
-  const double ended = now();
-  mark();
-  printf("{\"bytes\":%llu,\"retransmitted\":%llu,\"seconds\":%.6f}\n", (unsigned long long)(stream_sent - before),
-         (unsigned long long)(retransmitted(from) - retransmitted_before), ended - started);
+static void add_lane(const char *text) {
+  if (lane_count == MOST_LANES || sscanf(text, "lane=%hu:%d", &lanes[lane_count].port, &lanes[lane_count].consumer) != 2) {
+    fprintf(stderr, "no lane: %s\n", text);
+    exit(EXIT_FAILURE);
+  }
+  lane_count++;
 }
 
 static void option(const char *text) {
   const struct {
     const char *name;
     long *value;
-  } options[] = {{"size=", &size}, {"segments=", &segments}, {"window=", &window}, {"warm=", &warm},
-                 {"measure=", &measure}, {"half=", &half}, {"grouped=", &grouped}, {"held=", &held},
-                 {"flows=", &flows}, {"rate=", &rate}, {"prelude=", &prelude}, {"consumer=", &consumer}};
+  } options[] = {{"size=", &size}, {"segments=", &segments}, {"window=", &window}, {"turn=", &turn}, {"turns=", &turns}, {"half=", &half},
+                 {"grouped=", &grouped}, {"held=", &held}, {"flows=", &flows}, {"load=", &load}, {"prelude=", &prelude}};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     const size_t length = strlen(options[i].name);
     if (strncmp(text, options[i].name, length) != 0) continue;
     *options[i].value = atol(text + length);
     return;
   }
-  fprintf(stderr, "unknown option %s\n", text);
-  exit(EXIT_FAILURE);
+  add_lane(text);
 }
 
 int main(int count, char **arguments) {
-  if (count < 3) {
-    fputs("usage: traffic udp|tcp|latency PORT NAME=NUMBER...\n", stderr);
+  for (int i = 2; i < count; i++) option(arguments[i]);
+  if (count < 3 || lane_count == 0) {
+    fputs("usage: traffic udp|tcp|latency NAME=NUMBER... lane=PORT:CONSUMER...\n", stderr);
     return EXIT_FAILURE;
   }
-  for (int i = 3; i < count; i++) option(arguments[i]);
-  if (size < 16 || segments < 1 || size * segments > 65507 || flows < 1 || flows > MOST_FLOWS) {
+  if (size < 16 || segments < 1 || size * segments > 65507 || flows < 1 || flows > MOST_FLOWS || turns < 1 || turns > MOST_TURNS) {
     fputs("no such traffic\n", stderr);
     return EXIT_FAILURE;
   }
-  const uint16_t port = (uint16_t)atoi(arguments[2]);
-  for (uint32_t i = 0; i < MOST_FLOWS; i++)
-    to[i] = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i)};
-  sender = socket_with(SOCK_DGRAM, 0);
-  receiver = socket_with(SOCK_DGRAM, BUFFER);
-  const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
-  if (bind(receiver, (const struct sockaddr *)&any, sizeof(any)) != 0) fail("bind");
-  int buffer = 0;
-  socklen_t length = sizeof(buffer);
-  getsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &buffer, &length);
   const bool tcp = strcmp(arguments[1], "tcp") == 0;
-  // What is under way may arrive at once: a datagram is charged up to 2,304 bytes.
-  if (!tcp && window > buffer / 2304) window = buffer / 2304;
+  sender = socket_with(SOCK_DGRAM, 0);
+  for (lane = lanes; lane < lanes + lane_count; lane++) {
+    for (uint32_t i = 0; i < MOST_FLOWS; i++)
+      lane->to[i] = (struct sockaddr_in){
+          .sin_family = AF_INET, .sin_port = htons(lane->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i)};
+    lane->receiver = socket_with(SOCK_DGRAM, BUFFER);
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(lane->port)};
+    if (bind(lane->receiver, (const struct sockaddr *)&any, sizeof(any)) != 0) fail("bind");
+    int buffer = 0;
+    socklen_t length = sizeof(buffer);
+    getsockopt(lane->receiver, SOL_SOCKET, SO_RCVBUF, &buffer, &length);
+    // What is under way may arrive at once: a datagram is charged up to 2,304 bytes.
+    if (!tcp && window > buffer / 2304) window = buffer / 2304;
+  }
   if (window < segments) window = segments;
-  if (tcp)
-    run_stream();
-  else
-    run_datagrams(strcmp(arguments[1], "latency") == 0);
+  run(tcp, strcmp(arguments[1], "latency") == 0);
   return EXIT_SUCCESS;
 }

@@ -1,11 +1,11 @@
-// One run: a consumer and the traffic, each on a processor of its own, and what both counted, which must agree.
+// One run of a row: its consumers on one processor, the traffic on another, and what both sides counted, which must agree.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { PORT, QUEUE } from "./network.mjs";
+import { laneOf } from "./network.mjs";
 
 /**
  * @typedef {import("./meter.mjs").Reading} Reading
@@ -15,6 +15,7 @@ import { PORT, QUEUE } from "./network.mjs";
  * @typedef {object} Counts what the sender and receiver counted between the marks
  * @property {number} bytes of payload
  * @property {number} seconds in which the consumer had packets and was let run
+ * @property {{ bytes: number, seconds: number }[]} turns the same, turn by turn
  * @property {number} [sent]
  * @property {number} [back]
  * @property {number} [rewritten]
@@ -29,8 +30,8 @@ import { PORT, QUEUE } from "./network.mjs";
  *
  * @typedef {object} Timing
  * @property {number} prelude single packets for the compiler, which optimizes after some ten thousand, however long they take
- * @property {number} warm milliseconds before the first mark
- * @property {number} measure milliseconds between the marks
+ * @property {number} turns of each consumer between its marks
+ * @property {number} turn milliseconds of a turn, the filling of the queue included
  *
  * @typedef {{ consumer: string, traffic: string }} Programs the compiled programs' paths
  */
@@ -47,39 +48,45 @@ const LARGEST_SEND = 65_000;
 const TIMEOUT = 60_000;
 
 /**
+ * Runs all consumers of a row at once, which take turns.
+ *
  * @param {Row} row
- * @param {Consumer} consumer
+ * @param {readonly Consumer[]} consumers
  * @param {Programs} programs
- * @param {Timing & { rate?: number, countCalls?: boolean }} options rate: datagrams per second
- * @returns {Promise<Trial>}
+ * @param {Timing & { countCalls?: boolean }} timing
+ * @returns {Promise<Trial[]>} in the order of the consumers
  */
-export async function runTrial(row, consumer, programs, options) {
+export async function runTrial(row, consumers, programs, { countCalls = false, prelude, turn, turns }) {
   const [consumerProcessor, trafficProcessor] = processors();
-  const running = start(consumerProcessor, commandOf(row, consumer, programs, options.countCalls ?? false));
+  const running = consumers.map((consumer, lane) =>
+    start(consumerProcessor, commandOf(row, consumer, lane, programs, countCalls)),
+  );
   try {
-    const { receiveBuffer } = await running.next();
-    const argv = [
+    const buffers = await Promise.all(running.map((each) => each.next()));
+    const receiveBuffer = Math.min(...buffers.map((each) => each.receiveBuffer));
+    const sending = start(trafficProcessor, [
+      programs.traffic,
       ...trafficOf(row, receiveBuffer),
-      ...["prelude", "warm", "measure"].map(
-        (name) => `${name}=${options[/** @type {keyof Timing} */ (name)]}`,
-      ),
-    ];
-    if (row.kind === "udp") argv.push(`consumer=${running.pid}`);
-    if (options.rate !== undefined) argv.push(`rate=${options.rate}`);
-    const sending = start(trafficProcessor, [programs.traffic, ...argv]);
-    // A consumer that fails would leave the sender waiting.
-    const counts = await Promise.race([
-      sending.next(),
-      running.failed.then((error) => {
-        sending.kill();
-        throw error;
-      }),
+      `prelude=${prelude}`,
+      `turn=${turn}`,
+      `turns=${turns}`,
+      ...running.map(({ pid }, lane) => `lane=${laneOf(lane).port}:${pid}`),
     ]);
-    const reading = await running.next();
-    check(row, reading, counts);
-    return { reading, counts };
+    // A consumer that fails would leave the sender waiting.
+    const failed = Promise.race(running.map((each) => each.failed)).then((error) => {
+      sending.kill();
+      throw error;
+    });
+    const trials = [];
+    for (const each of running) {
+      const counts = await Promise.race([sending.next(), failed]);
+      const reading = await each.next();
+      check(row, reading, counts);
+      trials.push({ reading, counts });
+    }
+    return trials;
   } finally {
-    await running.end();
+    await Promise.all(running.map((each) => each.end()));
   }
 }
 
@@ -101,19 +108,22 @@ export function processors() {
 /**
  * @param {Row} row
  * @param {Consumer} consumer
+ * @param {number} lane
  * @param {Programs} programs
  * @param {boolean} countCalls
  */
 function commandOf(
   { gso, payload, queues, work },
   { way, coalesce, conntrack, frames, transport },
+  lane,
   programs,
   countCalls,
 ) {
+  const { queue } = laneOf(lane);
   if (way === "classic" || way === "gathered" || way === "batch")
-    return [programs.consumer, way, work, `${QUEUE}`, `${queues}`, gso ? "1" : "0", `${payload}`];
+    return [programs.consumer, way, work, `${queue}`, `${queues}`, gso ? "1" : "0", `${payload}`];
   /** @type {import("./consumer.mjs").ConsumerOptions} */
-  const options = { way, work, queue: QUEUE, queues, gso, payload, coalesce, countCalls };
+  const options = { way, work, queue, queues, gso, payload, coalesce, countCalls };
   if (frames !== undefined) options.frames = frames;
   if (conntrack !== undefined) options.conntrack = conntrack;
   if (transport !== undefined) options.transport = transport;
@@ -126,17 +136,16 @@ function commandOf(
 
 /**
  * @param {Row} row
- * @param {number} receiveBuffer of the consumer
+ * @param {number} receiveBuffer the smallest of the consumers'
  */
-function trafficOf({ gso, held, kind, queues, segmented, size, work }, receiveBuffer) {
+function trafficOf({ gso, held, kind, load, queues, segmented, size, work }, receiveBuffer) {
   // The receive buffer is what bounds TCP: all that is under way must fit into the consumer's.
-  if (kind === "tcp") return ["tcp", `${PORT}`, `window=${Math.round(receiveBuffer / 8)}`];
+  if (kind === "tcp") return ["tcp", `window=${Math.round(receiveBuffer / 8)}`];
   const charge = size + OVERHEAD;
   const segments = kind === "latency" ? 1 : Math.min(MOST_IN_A_SEND, Math.floor(LARGEST_SEND / size));
   const window = Math.min(segmented && gso ? WINDOW_OF_SEGMENTS : WINDOW, Math.floor(receiveBuffer / charge));
   return [
     kind,
-    `${PORT}`,
     `size=${size}`,
     `segments=${Math.min(segments, Math.max(1, window >> 1))}`,
     `window=${window}`,
@@ -144,6 +153,7 @@ function trafficOf({ gso, held, kind, queues, segmented, size, work }, receiveBu
     `flows=${queues === 1 ? 1 : 8}`,
     `half=${work === "drop-half" ? 1 : 0}`,
     `grouped=${segmented && gso ? 1 : 0}`,
+    `load=${Math.round(load * 100)}`,
   ];
 }
 
