@@ -171,15 +171,16 @@ describe("request", () => {
       if (request.message.type === GET) replyNumber(request, 7);
     });
     const fill = vi.spyOn(transport, "fill");
+    const limits = (): number[] => fill.mock.calls.map(([limit]) => limit);
     await socket.request({ type: ITEM });
     await socket.request(Array.from({ length: 5 }, () => ({ type: ITEM })));
-    expect(fill.mock.calls.map(([limit]) => limit)).toEqual([1, 5]);
+    expect(limits()).toEqual([1, 5]);
     fill.mockClear();
     await socket.request({ type: GET }, { visit: () => {} });
-    expect(fill.mock.calls).toEqual([[4]]);
+    expect(limits()).toEqual([4]);
     fill.mockClear();
     await socket.request({ type: ITEM });
-    expect(fill.mock.calls).toEqual([[1]]);
+    expect(limits()).toEqual([1]);
   });
 
   test("finds its ACK behind events", async () => {
