@@ -52,19 +52,21 @@ export function laneOf(lane) {
  * @param {() => Promise<T>} action
  */
 export async function withRules(lanes, queues, action) {
-  const rules = Array.from({ length: lanes }, (_, lane) => new QueueRules(laneOf(lane).queue));
+  const rules = new QueueRules([QUEUE, laneOf(lanes).queue - 1]);
   try {
-    for (const [lane, each] of rules.entries()) {
+    // One chain for all: behind a verdict a packet goes through the chains that are still to come.
+    const matches = Array.from({ length: lanes }, (_, lane) => {
       const { port, queue } = laneOf(lane);
-      /** @type {{ queues?: [number, number] }} */
-      const balance = queues === 1 ? {} : { queues: [queue, queue + queues - 1] };
-      await each.intercept(
-        { hook: "input", protocol: "udp", destinationPort: port, ...balance },
-        { hook: "input", protocol: "tcp", destinationPort: port, ...balance },
-      );
-    }
+      /** @type {[number, number]} */
+      const range = [queue, queue + queues - 1];
+      return [
+        /** @type {const} */ ({ hook: "input", protocol: "udp", destinationPort: port, queues: range }),
+        /** @type {const} */ ({ hook: "input", protocol: "tcp", destinationPort: port, queues: range }),
+      ];
+    });
+    await rules.intercept(...matches.flat());
     return await action();
   } finally {
-    for (const each of rules) await each.close();
+    await rules.close();
   }
 }

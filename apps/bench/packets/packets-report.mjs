@@ -16,7 +16,7 @@ import { processors } from "./trial.mjs";
 
 const CHECK = { rounds: 1, prelude: 100, turns: 1, turn: 10, countCalls: false };
 const QUICK = { rounds: 1, prelude: 40_000, turns: 8, turn: 80, countCalls: true };
-const FULL = { rounds: 2, prelude: 60_000, turns: 10, turn: 100, countCalls: true };
+const FULL = { rounds: 1, prelude: 60_000, turns: 12, turn: 70, countCalls: true };
 
 /** @param {readonly string[]} argv */
 export function packetOptions(argv) {

@@ -76,14 +76,18 @@ export interface QueueRulesOptions {
  * From its construction to `close` it keeps the table of the process's rules in place, which takes waiting packets with it.
  */
 export class QueueRules {
-  /** Number of the queue that the rules lead to. */
-  readonly queue: number;
+  /** First and last of the queues that the rules lead to: a match without `queues` shares its packets among all of them. */
+  readonly queues: readonly [first: number, last: number];
   readonly #table: SharedTable;
   readonly #rules = new Set<InstalledRules>();
   #closed: Promise<void> | undefined;
 
-  constructor(queue: number, options: QueueRulesOptions = {}) {
-    this.queue = queue;
+  /**
+   * @param queues number of the queue, or first and last of several: their rules are looked at one after another then, and a packet is queued
+   * once, while several QueueRules each see what the one before let go on
+   */
+  constructor(queues: number | readonly [first: number, last: number], options: QueueRulesOptions = {}) {
+    this.queues = typeof queues === "number" ? [queues, queues] : queues;
     this.#table = SharedTable.join(options);
   }
 
@@ -92,7 +96,7 @@ export class QueueRules {
    * Rejects with PermissionError without CAP_NET_ADMIN, and with RuleError where a match or the kernel does not allow it.
    */
   async intercept(...matches: readonly Match[]): Promise<Rule> {
-    const checked = matches.map((match) => checkMatch(match, this.queue));
+    const checked = matches.map((match) => checkMatch(match, this.queues));
     if (checked.length === 0)
       throw new RuleError('intercept takes a match or more, such as { hook: "input" }');
     if (this.#closed !== undefined) throw new RuleError("the rules of this queue are closed: open it again");

@@ -235,7 +235,7 @@ function throughBytes(expressions: readonly Expression[]): Expression[] {
 }
 
 function rule(match: Match, statement: QueueStatement): Expression[] {
-  const checked = checkMatch(match, QUEUE);
+  const checked = checkMatch(match, [QUEUE, QUEUE]);
   return [...compileMatch(checked, INET), compileQueue(checked, statement)];
 }
 
@@ -311,7 +311,9 @@ describe("a match", () => {
 
 describe("a match is refused", () => {
   test("also where a value cannot be written as JSON", () => {
-    expect(() => checkMatch({ hook: "input", mark: 5n } as unknown as Match, QUEUE)).toThrow("mark 5n");
+    expect(() => checkMatch({ hook: "input", mark: 5n } as unknown as Match, [QUEUE, QUEUE])).toThrow(
+      "mark 5n",
+    );
   });
 
   test.each<[unknown, string]>([
@@ -361,8 +363,19 @@ describe("a match is refused", () => {
     [{ hook: "input", not: { protocol: "udp", sourcePort: 5 } }, "sourcePort needs"],
     [undefined, '{ hook: "input" }'],
   ])("%j", (match, words) => {
-    expect(() => checkMatch(match as Match, QUEUE)).toThrow(
+    expect(() => checkMatch(match as Match, [QUEUE, QUEUE])).toThrow(
       expect.objectContaining({ code: "ERR_RULE", message: expect.stringContaining(words) }),
     );
+  });
+});
+
+describe("rules of several queues", () => {
+  test("lead to all of them, or to those that a match names", () => {
+    expect(checkMatch({ hook: "input" }, [7, 9]).queues).toEqual([7, 9]);
+    expect(checkMatch({ hook: "input", queues: [8, 8] }, [7, 9]).queues).toEqual([8, 8]);
+  });
+
+  test("lead to no other", () => {
+    expect(() => checkMatch({ hook: "input", queues: [10, 11] }, [7, 9])).toThrow("one of queues 7 to 9");
   });
 });

@@ -20,10 +20,10 @@ const KEYS: readonly string[] = [
 const PRIORITY_LIMIT = 0x7fff_fffe;
 
 /**
- * Checks a match from a user; `queue` is the one that it leads to. Throws RuleError: a part that is passed over would queue more than was
+ * Checks a match from a user; `own` are the queues that it may lead to. Throws RuleError: a part that is passed over would queue more than was
  * asked for.
  */
-export function checkMatch(match: Match, queue: number): CheckedMatch {
+export function checkMatch(match: Match, own: readonly [first: number, last: number]): CheckedMatch {
   if (typeof match !== "object" || match === null) {
     throw new RuleError(`a match is an object such as { hook: "input" }, not ${inspect(match)}`);
   }
@@ -40,7 +40,7 @@ export function checkMatch(match: Match, queue: number): CheckedMatch {
   checkInterfaces(hook, conditions);
   const addressFamily = familyOfAddresses(conditions);
   const priority = checkPriority(match.priority ?? 0, hook, conditions);
-  const queues = checkQueues(match, queue);
+  const queues = checkQueues(match, own);
   if (match.fanout === true && queues[0] === queues[1]) {
     throw new RuleError('fanout shares packets among several queues: give them as "queues: [first, last]"');
   }
@@ -123,9 +123,11 @@ function checkPriority(priority: unknown, hook: MatchHook, conditions: readonly 
   return priority;
 }
 
-function checkQueues(match: Match, queue: number): readonly [first: number, last: number] {
-  const { queues } = match;
-  if (queues === undefined) return [queue, queue];
+function checkQueues(
+  { queues }: Match,
+  own: readonly [first: number, last: number],
+): readonly [first: number, last: number] {
+  if (queues === undefined) return own;
   const isRange =
     Array.isArray(queues) &&
     queues.length === 2 &&
@@ -139,8 +141,9 @@ function checkQueues(match: Match, queue: number): readonly [first: number, last
   // The kernel takes their number in 16 bits.
   if (last - first === 65_535)
     throw new RuleError("queues [0, 65535]: 65,535 queues are the most in one rule");
-  if (queue < first || queue > last) {
-    throw new RuleError(`queues [${first}, ${last}]: queue ${queue}, whose rule this is, must be among them`);
+  if (last < own[0] || first > own[1]) {
+    const whose = own[0] === own[1] ? `queue ${own[0]}` : `one of queues ${own[0]} to ${own[1]}`;
+    throw new RuleError(`queues [${first}, ${last}]: ${whose}, whose rule this is, must be among them`);
   }
   return [first, last];
 }
