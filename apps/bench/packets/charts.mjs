@@ -163,7 +163,7 @@ function drawLatency(file) {
       ? []
       : Object.entries(result.latency).map(([quantile, microseconds]) => ({
           consumer: labelOf(result),
-          load: result.workload === "latency-low" ? "one packet at a time" : "70 % of its own packets/s",
+          load: result.workload === "latency-low" ? "one packet at a time" : "70 % of what gets through",
           quantile,
           microseconds,
         })),
