@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   acknowledged,
@@ -41,6 +42,13 @@ function sequences({ rx }: MappedSocket, frames: readonly number[]): (number | u
   return frames.map((frame) => messagesIn(rx.payload(frame))[0]?.sequence);
 }
 
+/** What waits in the socket, as /proc/net/netlink has it (Rmem). */
+function queuedBytes({ port }: MappedSocket): number {
+  const rows = readFileSync("/proc/net/netlink", "utf8").split("\n");
+  const columns = rows.map((row) => row.trim().split(/\s+/)).find(([, , owner]) => Number(owner) === port);
+  return Number(columns?.[4]);
+}
+
 describe("a fill ahead", () => {
   test("is what the next fill returns, and the one after goes on behind it", () => {
     const ring = open(NETLINK_ROUTE, geometry(512, 64));
@@ -61,10 +69,12 @@ describe("a fill ahead", () => {
     expect(ring.socket.fill(64)).toBe(8);
   });
 
-  test("shows no frame before it is asked for", () => {
+  test("shows no frame before it is asked for", async () => {
     const ring = open(NETLINK_ROUTE, geometry(512, 8));
     ask(ring, 0, 2);
+    expect(queuedBytes(ring)).toBeGreaterThan(0);
     ring.socket.fillAhead(8);
+    while (queuedBytes(ring) > 0) await nextTurn();
     expect(ring.rx.statuses().every((status) => status === FRAME.unused)).toBe(true);
     expect(ring.socket.fill(1)).toBe(2);
     expect(ring.rx.statuses().slice(0, 3)).toEqual([FRAME.valid, FRAME.valid, FRAME.unused]);
