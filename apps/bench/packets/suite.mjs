@@ -71,14 +71,13 @@ async function measureRow(row, programs, { countCalls, rounds, ...timing }) {
       trials.flatMap((round) => round[lane] ?? []),
     ),
   );
-  // The others' are known: C counts its own in any case, and those of npm cannot be counted.
-  const counted = consumers.filter(({ way }) => way !== "npm");
-  if (!countCalls || row.kind === "latency") return results;
+  // What runs in an event loop is counted in a run of its own, since counting costs a little; those of npm cannot be counted.
+  const counted = consumers.filter(({ way }) => way === "run" || way === "iterate");
+  if (!countCalls || row.kind === "latency" || counted.length === 0) return results;
   const readings = await runTrial(row, counted, programs, { ...timing, turns: 1, countCalls: true });
   for (const [place, { reading }] of readings.entries()) {
     const result = results[consumers.indexOf(/** @type {Consumer} */ (counted[place]))];
-    if (result !== undefined && reading.syscalls !== undefined)
-      result.syscallsPerPacket = reading.syscalls / reading.packets;
+    if (result !== undefined) result.syscallsPerPacket = callsOf(reading);
   }
   return results;
 }
@@ -124,12 +123,19 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
     result.bytesAllocatedPerPacket = middle(({ reading }) => (reading.allocatedBytes ?? 0) / reading.packets);
     result.gcNsPerPacket = middle(({ reading }) => ((reading.gcSeconds ?? 0) * 1e9) / reading.packets);
   }
+  if (trials.every(({ reading }) => reading.syscalls !== undefined))
+    result.syscallsPerPacket = middle(({ reading }) => callsOf(reading));
   if (kind === "latency")
     result.latency = {
       p50: middle(({ counts }) => counts.p50 ?? 0),
       p99: middle(({ counts }) => counts.p99 ?? 0),
     };
   return result;
+}
+
+/** @param {import("./meter.mjs").Reading} reading */
+function callsOf({ packets, syscalls = 0 }) {
+  return syscalls / packets;
 }
 
 /**

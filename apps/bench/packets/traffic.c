@@ -384,11 +384,15 @@ static void print_counts(bool tcp) {
            (unsigned long long)lane->held_back, quantile(0.5), quantile(0.99), lane->latency_count);
 }
 
+/** 0 sends each datagram by itself. */
+static void cut_sends_into(int bytes) {
+  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &bytes, sizeof(bytes)) != 0) fail("UDP_SEGMENT");
+}
+
 static void warm_up(bool tcp, bool latency) {
-  const int segment = (int)size;
   if (tcp) connect_lane();
   play_prelude(tcp ? PRELUDE_WINDOW : window);
-  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) != 0) fail("UDP_SEGMENT");
+  cut_sends_into((int)size);
   for (long i = 0; i < held; i++) {
     send_short(2);
     // They are read as they come, so they do not wait in the consumer's receive buffer.
@@ -406,12 +410,10 @@ static void warm_up(bool tcp, bool latency) {
       lane->rate = (double)load / 100 * capacity();
     }
   }
-  const int none = 0;
-  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) != 0) fail("UDP_SEGMENT");
+  cut_sends_into(0);
 }
 
 static void run(bool tcp, bool latency) {
-  const int segment = (int)size;
   memset(outgoing, 0x11, sizeof(outgoing));
   const long inspected = (size < INSPECTED ? size : INSPECTED) / 4;
   pattern_sum = (uint32_t)(inspected - 1) * 0x11111111u;
@@ -429,7 +431,7 @@ static void run(bool tcp, bool latency) {
     lane->digest = 0;
     if (latency) lane->latencies = calloc(MOST_LATENCIES, sizeof(double));
   }
-  if (segments > 1 && setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) != 0) fail("UDP_SEGMENT");
+  cut_sends_into((int)size);
   for (long i = 0; i < turns; i++) {
     for (int place = 0; place < all; place++) {
       // Who goes first changes from turn to turn.
