@@ -15,6 +15,11 @@ export interface RxRingOptions {
    * message, and clears its bytes before it gives the frame back, or it would find the old message in front of a later one.
    */
   readonly misplacedMessages?: boolean | undefined;
+  /**
+   * The producer touches the ring in calls that the reader's own thread makes, and at no other time. Its status words are read and written by
+   * ordinary accesses then, which order nothing, and are 25 ns cheaper for each message (docs/memory-ordering.md).
+   */
+  readonly sameThread?: boolean | undefined;
 }
 
 /**
@@ -58,7 +63,7 @@ export class RxRing {
     geometry: RingGeometry,
     options: RxRingOptions = {},
   ) {
-    this.#frames = new FrameTable(memory, byteOffset, geometry);
+    this.#frames = new FrameTable(memory, byteOffset, geometry, options.sameThread === true);
     this.geometry = geometry;
     this.capacity = this.#frames.capacity;
     this.bytes = this.#frames.bytes;

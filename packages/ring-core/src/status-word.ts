@@ -1,5 +1,5 @@
 /**
- * The only place where status words are touched.
+ * The only place where status words are touched that another thread, or the kernel, may touch at the same time.
  *
  * The word is what hands a frame from one side to the other, possibly on another processor: everything that a side wrote into a frame
  * must be visible before the word that gives the frame away, and nothing may be read of a frame before the word that gives it to us.

@@ -2,6 +2,12 @@ import { FrameHeader, FrameStatus, type RingGeometry } from "./abi.js";
 import { RingError } from "./errors.js";
 import { FrameTable } from "./frame-table.js";
 
+/** What the writer has to know of the consumer. */
+export interface TxRingOptions {
+  /** As `sameThread` of RxRingOptions: the consumer touches the ring in calls that the writer's own thread makes, and at no other time. */
+  readonly sameThread?: boolean | undefined;
+}
+
 const NONE = -1;
 const EINVAL = -22;
 
@@ -23,10 +29,16 @@ export class TxRing {
   /**
    * @param memory what the ring lies in; may be shared
    * @param byteOffset where it starts, a multiple of 4
+   * @param options what is known of the consumer
    * @throws GeometryError for a geometry that cannot be, or a ring that leaves the memory
    */
-  constructor(memory: ArrayBufferLike, byteOffset: number, geometry: RingGeometry) {
-    this.#frames = new FrameTable(memory, byteOffset, geometry);
+  constructor(
+    memory: ArrayBufferLike,
+    byteOffset: number,
+    geometry: RingGeometry,
+    options: TxRingOptions = {},
+  ) {
+    this.#frames = new FrameTable(memory, byteOffset, geometry, options.sameThread === true);
     this.geometry = geometry;
     this.capacity = this.#frames.capacity;
     this.bytes = this.#frames.bytes;
