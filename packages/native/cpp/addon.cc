@@ -11,7 +11,7 @@ namespace nlring {
 namespace {
 
 // Raised with every change of what JavaScript calls; src/load.ts refuses another one.
-constexpr int kBindingVersion = 5;
+constexpr int kBindingVersion = 6;
 
 // Waits until every processor has left what it was doing: an RCU grace period.
 class GracePeriod : public Napi::AsyncWorker {

@@ -23,7 +23,7 @@ class FillAhead {
   // Most messages of one fill.
   static constexpr uint32_t kLimit = 32;
 
-  FillAhead(int descriptor, Ring* ring) : scratch_(kLimit), filler_(descriptor, ring, &scratch_) {}
+  FillAhead(int descriptor, Ring* ring) : scratch_(kLimit), filler_(descriptor, ring, &scratch_, false) {}
   // Neither the descriptor nor the ring is touched after this.
   ~FillAhead() { Wait(); }
   FillAhead(const FillAhead&) = delete;

@@ -72,12 +72,15 @@ int Filler::Choose(uint32_t limit) {
     vectors[1] = {scratch.spill_ + count * kSpillLength, kSpillLength};
     msghdr& header = scratch.messages_[count].msg_hdr;
     header = {};
-    header.msg_name = &scratch.senders_[count];
-    header.msg_namelen = sizeof(sockaddr_nl);
     header.msg_iov = vectors;
     header.msg_iovlen = 2;
-    header.msg_control = scratch.control_[count];
-    header.msg_controllen = kControlLength;
+    // The kernel copies each of them by itself: a fortieth of what an NFQUEUE packet costs.
+    if (!from_kernel_) {
+      header.msg_name = &scratch.senders_[count];
+      header.msg_namelen = sizeof(sockaddr_nl);
+      header.msg_control = scratch.control_[count];
+      header.msg_controllen = kControlLength;
+    }
     count++;
   }
   return count == 0 ? -ENOSPC : static_cast<int>(count);
@@ -116,9 +119,10 @@ void Filler::PublishFrame(int index, bool copied) {
   const uint32_t frame = scratch_->frames_[index];
   FrameHeader* header = ring_->Header(frame);
   header->length = message.msg_len;
-  const Origin origin = OriginOf(&message.msg_hdr, scratch_->senders_[index]);
+  const bool told = !from_kernel_;
+  const Origin origin = told ? OriginOf(&message.msg_hdr, scratch_->senders_[index]) : Origin{0, kUnknownId};
   header->group = origin.group;
-  header->pid = scratch_->senders_[index].nl_pid;
+  header->pid = told ? scratch_->senders_[index].nl_pid : 0;
   header->uid = kUnknownId;
   // A mapped kernel has the sender's group id here, which a plain socket does not know.
   header->gid = origin.namespace_id;

@@ -66,8 +66,9 @@ struct SpilledMessage {
 // socket.
 class Filler {
  public:
-  Filler(int descriptor, Ring* ring, FillScratch* scratch)
-      : descriptor_(descriptor), ring_(ring), scratch_(scratch) {}
+  // `from_kernel`: every message is the kernel's own, to this port alone. Who sent it is not asked for.
+  Filler(int descriptor, Ring* ring, FillScratch* scratch, bool from_kernel)
+      : descriptor_(descriptor), ring_(ring), scratch_(scratch), from_kernel_(from_kernel) {}
 
   // Receives up to `limit` messages straight into free frames. `on_spill` is called, in ring order, for each
   // that did not fit and became a COPY frame. Returns how many; 0 when none waits; -ENOSPC when the frame at
@@ -111,6 +112,7 @@ class Filler {
   int descriptor_;
   Ring* ring_;
   FillScratch* scratch_;
+  const bool from_kernel_;
 };
 
 }  // namespace nlring

@@ -47,6 +47,19 @@ const char* OptionName(int level, int option) {
 
 }  // namespace
 
+Napi::Value Socket::Connect(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!CheckOpen(env)) return env.Undefined();
+  sockaddr_nl kernel = {};
+  kernel.nl_family = AF_NETLINK;
+  if (connect(descriptor_, reinterpret_cast<sockaddr*>(&kernel), sizeof(kernel)) != 0) {
+    ThrowSystemError(env, "connect", errno);
+    return env.Undefined();
+  }
+  connected_ = true;
+  return env.Undefined();
+}
+
 Napi::Value Socket::Bind(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   int64_t port_id = 0;

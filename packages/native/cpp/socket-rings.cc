@@ -11,6 +11,16 @@
 
 namespace nlring {
 
+namespace {
+
+// Converting the value would call into JavaScript, which ends the process where the thread is being ended.
+bool IsTrue(const Napi::Value& value) {
+  bool is_true = false;
+  return napi_get_value_bool(value.Env(), value, &is_true) == napi_ok && is_true;
+}
+
+}  // namespace
+
 bool Socket::ReadSendBuffer(Napi::Env env) {
   socklen_t length = sizeof(send_buffer_);
   if (getsockopt(descriptor_, SOL_SOCKET, SO_SNDBUF, &send_buffer_, &length) == 0) return true;
@@ -127,10 +137,10 @@ Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
     const int filled = ahead_->Finish(keep);
     // That none waited a while ago says nothing about now.
     if (filled != 0) return Napi::Number::New(env, filled);
-  } else if (info[1].ToBoolean()) {
+  } else if (IsTrue(info[1])) {
     rx_.set_head(0);
   }
-  Filler filler(descriptor_, &rx_, &env.GetInstanceData<AddonData>()->scratch);
+  Filler filler(descriptor_, &rx_, &env.GetInstanceData<AddonData>()->scratch, connected_);
   return Napi::Number::New(env, filler.Fill(static_cast<uint32_t>(limit), keep));
 }
 

@@ -53,6 +53,7 @@ Napi::Function Socket::Define(Napi::Env env) {
   return DefineClass(env, "Socket",
                      {
                          InstanceMethod<&Socket::Bind>("bind"),
+                         InstanceMethod<&Socket::Connect>("connect"),
                          InstanceAccessor<&Socket::PortId>("portId"),
                          InstanceMethod<&Socket::AddMembership>("addMembership"),
                          InstanceMethod<&Socket::DropMembership>("dropMembership"),

@@ -32,6 +32,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   enum class RingKind { kNone, kUser, kKernel };
 
   Napi::Value Bind(const Napi::CallbackInfo& info);
+  Napi::Value Connect(const Napi::CallbackInfo& info);
   Napi::Value PortId(const Napi::CallbackInfo& info);
   Napi::Value AddMembership(const Napi::CallbackInfo& info);
   Napi::Value DropMembership(const Napi::CallbackInfo& info);
@@ -86,6 +87,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Ring tx_;
   // Behind what it works on.
   std::unique_ptr<nlring::FillAhead> ahead_;
+  // Nobody but the kernel can send to it.
+  bool connected_ = false;
   int send_buffer_ = 0;
   std::deque<Napi::Reference<Napi::ArrayBuffer>> copied_;
   std::shared_ptr<Readiness> readiness_;

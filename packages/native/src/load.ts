@@ -3,7 +3,7 @@ import type { NativeAddon } from "./binding.js";
 import { type Candidate, candidates } from "./candidates.js";
 
 /** The binding version that this code calls; cpp/addon.cc has the other one. Exported for its test. */
-export const BINDING_VERSION = 5;
+export const BINDING_VERSION = 6;
 
 /** One file that was tried, and what came of it. */
 export interface LoadAttempt {
