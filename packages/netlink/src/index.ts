@@ -65,10 +65,13 @@ export {
 export { type Acknowledgement, errorNumber } from "./message/acknowledgement.js";
 export { AttributeReader } from "./message/attribute.js";
 export type { AttributeKind, AttributePolicy } from "./message/attribute-policy.js";
-export { Message } from "./message/message.js";
+export { type FrameKeeper, Message, OWN_MEMORY } from "./message/message.js";
+export { MessageCursor } from "./message/message-cursor.js";
+export { type MessageMemory, type MessagePlace, MessageStore } from "./message/message-memory.js";
 export { MessageWriter } from "./message/message-writer.js";
 export type { Decoder, Outgoing } from "./message/outgoing.js";
 export type { ReceiveStatistics } from "./receive/frame-reader.js";
+export type { ReadWaiter } from "./receive/receiver.js";
 export { Dump, type DumpOptions } from "./request/dump.js";
 export { ipAddress, macAddress } from "./schema/address.js";
 export { type IndexedOptions, indexed, list } from "./schema/array.js";

@@ -62,6 +62,12 @@ export interface SocketOptions {
    * ring, since a kernel ring does not tell them apart.
    */
   readonly allNamespaces?: boolean | undefined;
+  /**
+   * Takes messages of the kernel alone: in a user ring it refuses what other processes send to this socket (ECONNREFUSED), and nobody has to
+   * ask who sent a message, which costs a fortieth of an NFQUEUE packet. For sockets that join no multicast group: `addMembership` throws
+   * TransportError. A socket from a `descriptor` may be in groups already, and is left as it is.
+   */
+  readonly kernelOnly?: boolean | undefined;
   /** Closes the socket when aborted; what is pending then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -5,10 +5,11 @@ import { decodersByType, type EventBody, type EventDecoder } from "./events/even
 import { type SubscribeOptions, Subscription } from "./events/subscription.js";
 import { Watch, type WatchRequest } from "./events/watch.js";
 import type { Acknowledgement } from "./message/acknowledgement.js";
-import type { Message } from "./message/message.js";
+import type { FrameKeeper, Message } from "./message/message.js";
+import type { MessageCursor } from "./message/message-cursor.js";
 import type { MessageWriter } from "./message/message-writer.js";
 import type { Decoder, Outgoing } from "./message/outgoing.js";
-import { Receiver } from "./receive/receiver.js";
+import { type ReadWaiter, Receiver } from "./receive/receiver.js";
 import { ask } from "./request/ask.js";
 import { Dump, type DumpOptions, type DumpSocket } from "./request/dump.js";
 import { MessageSender } from "./request/message-sender.js";
@@ -110,9 +111,14 @@ export class NetlinkSocket {
     return this.#receiver.losses;
   }
 
-  /** Joins a multicast group, by number. Its messages reach the socket's reader. Throws SystemError. */
+  /** Joins a multicast group, by number. Its messages reach the socket's reader. Throws SystemError, and TransportError with `kernelOnly`. */
   addMembership(group: number): void {
     this.#assertOpen();
+    if (this.#options.kernelOnly === true) {
+      throw new TransportError(
+        "a socket with the option kernelOnly does not ask whom a message comes from: leave the option out to join groups",
+      );
+    }
     this.#transport.addMembership(group);
   }
 
@@ -200,6 +206,7 @@ export class NetlinkSocket {
       signal: undefined,
       // It must hear of its losses.
       noEnobufs: false,
+      kernelOnly: false,
       ...changes,
     });
     try {
@@ -268,6 +275,21 @@ export class NetlinkSocket {
   }
 
   /**
+   * Takes the next message as `take` does, and makes no object of it: the cursor says where it lies. False where none waits. Its frame is to be
+   * released by `frames`, once, if it is not OWN_MEMORY. Throws as `take`.
+   */
+  next(cursor: MessageCursor): boolean {
+    this.#assertOpen();
+    if (this.#receiving) throw new BusyError("receive() is running: a socket's messages go to one reader");
+    return this.#receiver.next(cursor);
+  }
+
+  /** Holds and releases the frames of messages that `next` found. After the socket was closed it does nothing. */
+  get frames(): FrameKeeper {
+    return this.#receiver.frames;
+  }
+
+  /**
    * Resolves when `take` may find a message, in a later turn of the event loop: what loops over both leaves the others their time. Rejects
    * with BusyError where the socket has a reader already, with SocketClosedError when it is closed, and with the signal's reason or the
    * failure where one of them closed it.
@@ -279,8 +301,17 @@ export class NetlinkSocket {
     } catch (error) {
       return Promise.reject(error);
     }
-    // As it is, and not awaited: where every packet wakes its reader, a second promise is a fifth of what that allocates.
     return this.#receiver.untilReadable();
+  }
+
+  /**
+   * What `readable` does, without a promise: where every message wakes its reader, that and its `await` are most of what is allocated. The waiter
+   * is called in a later turn of the event loop, from its bare callback: run it in an AsyncResource to keep the async context. Throws what `readable` rejects with at once.
+   */
+  whenReadable(waiter: ReadWaiter): void {
+    if (this.#closed?.error !== undefined) throw this.#closed.error;
+    this.#assertReaderFree();
+    this.#receiver.wait(waiter);
   }
 
   /**
@@ -302,6 +333,25 @@ export class NetlinkSocket {
     this.#requester.sendRun();
     this.#sender.commit();
     this.#sender.scheduleFlush();
+  }
+
+  /**
+   * Takes room for a whole message in a TX frame and returns where it starts in `sendView`: for messages of one shape, which the caller writes
+   * field by field, header and padding included, before anything else is done with the socket. It leaves as what `compose` started does.
+   *
+   * @param length bytes of the message, a multiple of 4
+   */
+  place(length: number): number {
+    this.#assertOpen();
+    this.#requester.sendRun();
+    const place = this.#sender.place(length);
+    this.#sender.flushSoon();
+    return place;
+  }
+
+  /** The memory of the TX ring. */
+  get sendView(): DataView {
+    return this.#transport.tx.view;
   }
 
   /**

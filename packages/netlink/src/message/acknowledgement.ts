@@ -16,6 +16,7 @@ import { DecodeError, KernelError, type MissingAttribute } from "../errors.js";
 import { AttributeReader } from "./attribute.js";
 import { type AttributePolicy, readAttributePolicy } from "./attribute-policy.js";
 import type { Message } from "./message.js";
+import type { MessagePlace } from "./message-memory.js";
 import type { Outgoing } from "./outgoing.js";
 
 /** What the kernel said of a request that succeeded, beside that it did (extended ACK). */
@@ -45,7 +46,7 @@ export interface Conclusion {
  * header of the request, then, where the extended ACK is on, attributes that say more. Throws DecodeError where the message
  * is too short for them.
  */
-export function errorNumber(message: Message): number {
+export function errorNumber(message: MessagePlace): number {
   if (message.end - message.payloadOffset < 4 + NLMSG_HDRLEN) {
     throw new DecodeError("NLMSG_ERROR without the header it answers", NLMSG_HDRLEN);
   }

@@ -114,6 +114,16 @@ export class MessageWriter {
     this.#open = false;
   }
 
+  /** Leaves room for a whole message that somebody else writes, and returns where it starts. `length` is a multiple of 4. */
+  skip(length: number): number {
+    const at = this.#start;
+    this.#position = at;
+    this.#take(length);
+    this.#start = this.#position;
+    this.#open = false;
+    return at;
+  }
+
   uint8(value: number): this {
     const at = this.#take(1);
     this.#view.setUint8(at, value);

@@ -1,9 +1,11 @@
 import { HOST_IS_LITTLE_ENDIAN, NLMSG_HDRLEN } from "../abi.js";
 import { AttributeReader } from "./attribute.js";
 
-/** What a message needs of the socket that handed it out. */
+/** What a message needs of the socket that handed it out: its frame, by the number that a `MessageCursor` has of it. */
 export interface FrameKeeper {
+  /** Has the producer pass the frame over while the message is kept. Before `releaseFrame`, and only of a frame that is not OWN_MEMORY. */
   holdFrame(frame: number): void;
+  /** Gives one message of the frame back, once for each. Only of a frame that is not OWN_MEMORY. */
   releaseFrame(frame: number): void;
 }
 
@@ -37,6 +39,7 @@ export class Message {
   readonly #frame: number;
   #held = false;
 
+  /** Messages are made by their socket. */
   constructor(
     keeper: FrameKeeper,
     frame: number,
@@ -57,6 +60,11 @@ export class Message {
     this.senderPort = senderPort;
     this.group = group;
     this.namespaceId = namespaceId;
+  }
+
+  /** For the socket: the number of its frame, or OWN_MEMORY. */
+  static frameOf(message: Message): number {
+    return message.#frame;
   }
 
   /** nlmsg_type. */

@@ -2,6 +2,8 @@ import { align, HOST_IS_LITTLE_ENDIAN, NLMSG_ERROR, NLMSG_HDRLEN } from "../abi.
 import type { Diagnostics } from "../diagnostics/diagnostics.js";
 import { EAGAIN, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC } from "../errno.js";
 import { type FrameKeeper, Message, OWN_MEMORY } from "../message/message.js";
+import type { MessageCursor } from "../message/message-cursor.js";
+import { type MessageMemory, MessageStore, memoryOf } from "../message/message-memory.js";
 import type { RequestTable } from "../request/request-table.js";
 import type { Transport } from "../transport/transport.js";
 
@@ -55,8 +57,8 @@ export class FrameReader implements FrameKeeper {
   /** Messages not yet released of each frame; the cursor counts as one. */
   readonly #references: Uint32Array;
   readonly #held: Uint8Array;
-  readonly #ringView: DataView;
-  readonly #ringBytes: Uint8Array;
+  readonly #ring: MessageMemory;
+  readonly #store = new MessageStore();
   #stopped = false;
   /** A fill ahead may be under way: its frames were chosen already. */
   #fillsAhead = false;
@@ -70,14 +72,16 @@ export class FrameReader implements FrameKeeper {
   #truncated = 0;
   #malformed = 0;
   // The frame that is being cut into messages.
-  #bytes: Uint8Array;
-  #view: DataView;
+  #memory: MessageMemory;
   #offset = 0;
   #end = 0;
   #frame = OWN_MEMORY;
   #senderPort = 0;
   #group = 0;
   #namespaceId: number | undefined;
+  // The message that was cut last.
+  #start = 0;
+  #stop = 0;
 
   constructor(
     transport: Transport,
@@ -90,10 +94,8 @@ export class FrameReader implements FrameKeeper {
     this.#diagnostics = diagnostics;
     this.#onRelieved = onRelieved;
     const { rx } = transport;
-    this.#ringBytes = rx.bytes;
-    this.#ringView = rx.view;
-    this.#bytes = rx.bytes;
-    this.#view = rx.view;
+    this.#ring = { bytes: rx.bytes, view: rx.view };
+    this.#memory = this.#ring;
     this.#framesOutLimit = transport.holdsFrames === false ? 0 : rx.geometry.frameCount >> 1;
     this.#references = new Uint32Array(rx.geometry.frameCount);
     this.#held = new Uint8Array(rx.geometry.frameCount);
@@ -120,43 +122,64 @@ export class FrameReader implements FrameKeeper {
    * @param forReader false where only answers are looked for: it then stops when nobody waits for one
    */
   next(forReader: boolean): Message | undefined {
+    return this.#advance(forReader) ? this.#message() : undefined;
+  }
+
+  /** The same for a reader that makes its own objects: false where there is none. */
+  place(cursor: MessageCursor): boolean {
+    if (!this.#advance(true)) return false;
+    cursor.view = this.#memory.view;
+    cursor.offset = this.#start;
+    cursor.end = this.#stop;
+    cursor.frame = this.#frame;
+    cursor.senderPort = this.#senderPort;
+    cursor.group = this.#group;
+    return true;
+  }
+
+  /** Goes to the next message that answers no request, if there is one. */
+  #advance(forReader: boolean): boolean {
     this.interrupted = false;
     const requests = this.#requests;
     for (let answers = 0; !this.#stopped; ) {
       if (!forReader && requests.wanted === 0) {
         this.interrupted = true;
-        return undefined;
+        return false;
       }
       if (this.#offset >= this.#end) {
         const frame = this.#transport.rx.next();
         if (frame !== -1) {
           this.#open(frame);
-          this.#diagnostics.received(this.#bytes, this.#offset, this.#end, this.#senderPort, this.#group);
+          this.#diagnostics.received(
+            this.#memory.bytes,
+            this.#offset,
+            this.#end,
+            this.#senderPort,
+            this.#group,
+          );
         } else if (this.#lossOver) {
           // Told before anything newer is read.
           this.#endLoss();
           this.interrupted = true;
-          return undefined;
-        } else if (!this.#refill(forReader)) return undefined;
+          return false;
+        } else if (!this.#refill(forReader)) return false;
         continue;
       }
       // An answer's visitor may read on, or close the socket: nothing of the cursor is kept across it.
       if (requests.size === 0 || !this.#takeAcknowledgement()) {
-        const message = this.#cut();
-        if (message === undefined) continue;
-        if (!this.#isAnswer(message)) {
+        if (!this.#cut()) continue;
+        if (requests.size === 0 || !this.#takeAnswer()) {
           this.#received++;
-          return message;
+          return true;
         }
-        if (!message.held) message.release();
       }
       answers++;
       if (answers === ANSWERS_PER_CALL) {
         this.interrupted = true;
-        return undefined;
+        return false;
       }
     }
-    return undefined;
+    return false;
   }
 
   /** Gives a message back that came out of `next` and that nobody will see. */
@@ -197,21 +220,24 @@ export class FrameReader implements FrameKeeper {
     this.#onRelieved();
   }
 
-  /** The kernel's own unicast to this port; a multicast message may carry the port and sequence number of what caused it. */
-  #isAnswer(message: Message): boolean {
-    return (
-      this.#requests.size > 0 &&
-      message.senderPort === 0 &&
-      message.group === 0 &&
-      message.portId === this.#transport.portId &&
-      this.#requests.dispatch(message)
-    );
+  /**
+   * Passes the message to the request that it answers. False where it answers none: an answer is the kernel's own unicast to this port, and a
+   * multicast message may carry the port and sequence number of what caused it.
+   */
+  #takeAnswer(): boolean {
+    if (this.#senderPort !== 0 || this.#group !== 0) return false;
+    const portId = this.#memory.view.getUint32(this.#start + 12, HOST_IS_LITTLE_ENDIAN);
+    if (portId !== this.#transport.portId) return false;
+    const message = this.#message();
+    if (!this.#requests.dispatch(message)) return false;
+    if (!message.held) message.release();
+    return true;
   }
 
   /** Passes a plain ACK at the cursor to its request. False where there is something else. */
   #takeAcknowledgement(): boolean {
     if (this.#senderPort !== 0 || this.#group !== 0) return false;
-    const view = this.#view;
+    const { view } = this.#memory;
     const offset = this.#offset;
     const left = this.#end - offset;
     if (left < NLMSG_HDRLEN || view.getUint16(offset + 4, HOST_IS_LITTLE_ENDIAN) !== NLMSG_ERROR)
@@ -319,43 +345,42 @@ export class FrameReader implements FrameKeeper {
         this.#diagnostics.lost("truncated");
         return;
       }
-      this.#useOwnMemory(copied);
+      this.#useOwnMemory(memoryOf(copied), 0, copied.length);
       return;
     }
     const offset = rx.payloadOffset(frame);
     if (rx.takenCount + rx.heldCount > this.#framesOutLimit) {
       // Copied before anybody sees it, never later: a view that was handed out must not change what it shows.
-      this.#useOwnMemory(this.#ringBytes.slice(offset, offset + length));
+      const place = this.#store.keep(this.#ring.view, offset, offset + length);
+      this.#useOwnMemory(this.#store.memory, place, place + length);
       rx.release(frame);
       return;
     }
     this.#frame = frame;
-    this.#bytes = this.#ringBytes;
-    this.#view = this.#ringView;
+    this.#memory = this.#ring;
     this.#offset = offset;
     this.#end = offset + length;
     this.#references[frame] = 1;
   }
 
-  #useOwnMemory(bytes: Uint8Array): void {
+  #useOwnMemory(memory: MessageMemory, offset: number, end: number): void {
     this.#frame = OWN_MEMORY;
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#offset = 0;
-    this.#end = bytes.length;
+    this.#memory = memory;
+    this.#offset = offset;
+    this.#end = end;
   }
 
-  /** The message at the cursor, which moves behind it. Undefined where the bytes are none: the rest of the frame is passed over. */
-  #cut(): Message | undefined {
+  /** Notes where the message at the cursor lies, and moves behind it. False where the bytes are none: the rest of the frame is passed over. */
+  #cut(): boolean {
     const offset = this.#offset;
     const left = this.#end - offset;
-    const length = left < NLMSG_HDRLEN ? 0 : this.#view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
+    const length = left < NLMSG_HDRLEN ? 0 : this.#memory.view.getUint32(offset, HOST_IS_LITTLE_ENDIAN);
     if (length < NLMSG_HDRLEN || length > left) {
       this.#malformed++;
       this.#offset = this.#end;
       if (this.#frame !== OWN_MEMORY) this.releaseFrame(this.#frame);
       this.#diagnostics.lost("malformed");
-      return undefined;
+      return false;
     }
     // The cursor's own reference passes to the last message; the last one may lack its padding.
     const next = offset + align(length);
@@ -363,13 +388,21 @@ export class FrameReader implements FrameKeeper {
     this.#offset = last ? this.#end : next;
     if (!last && this.#frame !== OWN_MEMORY)
       this.#references[this.#frame] = (this.#references[this.#frame] ?? 0) + 1;
+    this.#start = offset;
+    this.#stop = offset + length;
+    return true;
+  }
+
+  /** The message that was cut last. */
+  #message(): Message {
+    const { bytes, view } = this.#memory;
     return new Message(
       this,
       this.#frame,
-      this.#bytes,
-      this.#view,
-      offset,
-      offset + length,
+      bytes,
+      view,
+      this.#start,
+      this.#stop,
       this.#senderPort,
       this.#group,
       this.#namespaceId,

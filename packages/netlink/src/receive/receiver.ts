@@ -1,6 +1,7 @@
 import type { Diagnostics } from "../diagnostics/diagnostics.js";
 import { SystemError } from "../errors.js";
-import type { Message } from "../message/message.js";
+import { type FrameKeeper, Message } from "../message/message.js";
+import type { MessageCursor } from "../message/message-cursor.js";
 import type { RequestTable } from "../request/request-table.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameReader, type ReceiveStatistics } from "./frame-reader.js";
@@ -11,8 +12,11 @@ const MESSAGE_OVERHEAD = 768;
 /** How often a turn of the event loop reads for requests that were made without waiting for it. */
 const READS_PER_TURN = 16;
 
-interface Waiter {
+/** Who waits for messages. One of the two is called, once. */
+export interface ReadWaiter {
+  /** There may be a message. */
   resolve(): void;
+  /** The socket was closed, or is lost. */
   reject(error: unknown): void;
 }
 
@@ -31,8 +35,13 @@ export class Receiver {
   readonly #backlogLimit: number;
   /** True when the last look found neither a message nor a reason to look again before the descriptor says so. */
   #drained = true;
-  #waiter: Waiter | undefined;
+  #waiter: ReadWaiter | undefined;
   #nextTurn: NodeJS.Immediate | undefined;
+  readonly #look = (): void => {
+    this.#nextTurn = undefined;
+    this.#turn();
+    this.#updateInterest();
+  };
   #reads = 0;
   readonly #renewReads = (): void => {
     this.#reads = 0;
@@ -70,27 +79,46 @@ export class Receiver {
     return this.#frames.losses;
   }
 
-  /** True while somebody waits in `untilReadable`. */
+  /** True while somebody waits. */
   get isAwaited(): boolean {
     return this.#waiter !== undefined;
   }
 
+  /** Holds and releases frames. */
+  get frames(): FrameKeeper {
+    return this.#frames;
+  }
+
   /** The next message that answers no request, or undefined where none waits. */
   take(): Message | undefined {
-    const waiting = this.#backlog.length > 0 ? this.#backlog.shift() : undefined;
-    if (waiting === undefined) return this.#read(true);
-    this.#backlogSize -= size(waiting);
-    return waiting;
+    return this.#backlog.length > 0 ? this.#takeMet() : this.#read(true);
+  }
+
+  /** The same for a reader that makes its own objects: false where none waits. */
+  next(cursor: MessageCursor): boolean {
+    const met = this.#backlog.length > 0 ? this.#takeMet() : undefined;
+    if (met === undefined) return this.#noteRead(this.#frames.place(cursor));
+    cursor.pointAt(met, Message.frameOf(met));
+    return true;
+  }
+
+  #takeMet(): Message | undefined {
+    const message = this.#backlog.shift();
+    if (message !== undefined) this.#backlogSize -= size(message);
+    return message;
   }
 
   /** Resolves when `take` may find a message again: in a later turn of the event loop, never in this one. */
   untilReadable(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      // Frames may be full while the socket is empty: readiness would not come back for them.
-      if (!this.#drained || this.#backlog.length > 0) this.lookSoon();
-      this.#updateInterest();
-    });
+    return new Promise((resolve, reject) => this.wait({ resolve, reject }));
+  }
+
+  /** The same without a promise. */
+  wait(waiter: ReadWaiter): void {
+    this.#waiter = waiter;
+    // Frames may be full while the socket is empty: readiness would not come back for them.
+    if (!this.#drained || this.#backlog.length > 0) this.lookSoon();
+    this.#updateInterest();
   }
 
   /** True while this turn of the event loop has reads left for requests that are made without waiting for it. */
@@ -123,11 +151,7 @@ export class Receiver {
    */
   lookSoon(): void {
     if (this.#stopped || this.#nextTurn !== undefined) return;
-    this.#nextTurn = setImmediate(() => {
-      this.#nextTurn = undefined;
-      this.#turn();
-      this.#updateInterest();
-    });
+    this.#nextTurn = setImmediate(this.#look);
   }
 
   /** The transport is about to close: whoever waits is rejected, and what waits is forgotten. */
@@ -142,13 +166,18 @@ export class Receiver {
   }
 
   #read(forReader: boolean): Message | undefined {
+    const message = this.#frames.next(forReader);
+    this.#noteRead(message !== undefined);
+    return message;
+  }
+
+  #noteRead(found: boolean): boolean {
     const frames = this.#frames;
-    const message = frames.next(forReader);
-    this.#drained = message === undefined && !frames.interrupted;
-    if (message === undefined && frames.lost !== 0) {
+    this.#drained = !found && !frames.interrupted;
+    if (!found && frames.lost !== 0) {
       this.#onLost(new SystemError("recvmmsg", frames.lost, "the socket is closed; open another one"));
     }
-    return message;
+    return found;
   }
 
   /** Called when the descriptor is readable or a frame came free: wakes the reader, else looks for answers. */

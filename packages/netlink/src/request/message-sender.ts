@@ -18,8 +18,15 @@ export class MessageSender {
   readonly #writer = new MessageWriter();
   #large: MessageWriter | undefined;
   #frame = NO_FRAME;
+  /** Where the room of that frame ends. */
+  #frameEnd = 0;
   #pending = false;
   #scheduled: NodeJS.Immediate | undefined;
+  // Made once: a function that has one in it takes 40 bytes for its variables at every call, needed or not.
+  readonly #flushScheduled = (): void => {
+    this.#scheduled = undefined;
+    this.flush();
+  };
   #retry: NodeJS.Timeout | undefined;
   #retries = 0;
   #beforeFlush: (() => void) | undefined;
@@ -51,17 +58,20 @@ export class MessageSender {
       this.#large = MessageWriter.growing();
       return this.#large.begin(type, flags | NLM_F_REQUEST, 0, portId);
     }
-    if (
-      this.#frame !== NO_FRAME &&
-      this.#writer.position + needed > tx.payloadOffset(this.#frame) + tx.capacity
-    ) {
-      this.#closeFrame();
-    }
-    if (this.#frame === NO_FRAME) {
-      const offset = tx.payloadOffset(this.#reserveFrame());
-      this.#writer.aim(tx.bytes, tx.view, offset, offset + tx.capacity);
-    }
+    this.#makeRoom(needed);
     return this.#writer.begin(type, flags | NLM_F_REQUEST, 0, portId);
+  }
+
+  /**
+   * Takes room for a whole message of `length` bytes, its header included, and returns where it starts in the view of the TX ring. It leaves
+   * with the next `flush`. Throws EncodeError where it does not fit a frame, and SystemError where none is free.
+   */
+  place(length: number): number {
+    this.#large = undefined;
+    this.#makeRoom(length);
+    const place = this.#writer.skip(length);
+    this.#pending = true;
+    return place;
   }
 
   /** Finishes the message; it leaves with the next `flush`. */
@@ -84,11 +94,7 @@ export class MessageSender {
 
   /** Calls what `beforeFlush` named, and sends what it commits, before the event loop waits again. */
   flushSoon(): void {
-    if (this.#scheduled !== undefined) return;
-    this.#scheduled = setImmediate(() => {
-      this.#scheduled = undefined;
-      this.flush();
-    });
+    this.#scheduled ??= setImmediate(this.#flushScheduled);
   }
 
   /** Sends what was committed. Returns 0, or the negative error number with which the system refused it. */
@@ -109,7 +115,8 @@ export class MessageSender {
     if (composing) {
       const { tx } = this.#transport;
       const offset = tx.payloadOffset(this.#reserveFrame());
-      writer.moveTo(tx.bytes, tx.view, offset, offset + tx.capacity);
+      this.#frameEnd = offset + tx.capacity;
+      writer.moveTo(tx.bytes, tx.view, offset, this.#frameEnd);
     }
     return 0;
   }
@@ -164,6 +171,19 @@ export class MessageSender {
       this.flush();
     }, 1);
     return sent;
+  }
+
+  /** Aims the writer at a frame with room for so many bytes more. */
+  #makeRoom(length: number): void {
+    const writer = this.#writer;
+    if (this.#frame !== NO_FRAME) {
+      if (writer.position + length <= this.#frameEnd) return;
+      this.#closeFrame();
+    }
+    const { tx } = this.#transport;
+    const offset = tx.payloadOffset(this.#reserveFrame());
+    this.#frameEnd = offset + tx.capacity;
+    writer.aim(tx.bytes, tx.view, offset, this.#frameEnd);
   }
 
   #reserveFrame(): number {

@@ -105,19 +105,23 @@ class UserRing extends SocketTransport<NativeControls> {
   readonly rx: RxRing;
   readonly tx: TxRing;
 
-  readonly tellsNamespaces = true;
+  readonly tellsNamespaces: boolean;
   readonly rewinds = true;
 
-  constructor(native: NativeSocket, { rx, tx, filter }: TransportRequest, reason: string) {
+  constructor(native: NativeSocket, request: TransportRequest, reason: string) {
     super(new NativeControls(native));
+    const { rx, tx, filter } = request;
     this.reason = reason;
+    this.tellsNamespaces = request.allNamespaces;
     const memory = native.mapUserRing(rx, tx);
-    this.rx = new RxRing(memory, 0, rx);
-    this.tx = new TxRing(memory, ringLength(rx), tx);
+    // What receives ahead in another thread leaves the status words to `fill`.
+    this.rx = new RxRing(memory, 0, rx, { sameThread: true });
+    this.tx = new TxRing(memory, ringLength(rx), tx, { sameThread: true });
     // Unbound, nothing can have been sent to it.
     if (filter !== undefined) this.setFilter(filter);
     // One that was opened elsewhere may be bound, which is done once.
     this.portId = native.portId || native.bind(0, 0);
+    if (request.kernelOnly && request.descriptor === undefined) typed(() => native.connect());
   }
 
   fill(limit: number, rewound: boolean): number {

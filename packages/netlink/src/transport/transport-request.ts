@@ -32,6 +32,7 @@ export function transportRequest(protocol: number, options: SocketOptions): Tran
     namespace: options.namespace,
     descriptor: options.descriptor,
     allNamespaces: options.allNamespaces ?? false,
+    kernelOnly: options.kernelOnly ?? false,
     filter: options.filter,
   };
 }

@@ -36,6 +36,8 @@ export interface TransportRequest {
   readonly descriptor: number | undefined;
   /** The network namespace of each message is wanted, which a kernel ring does not tell. */
   readonly allNamespaces: boolean;
+  /** The socket joins no group, and takes messages of the kernel alone. */
+  readonly kernelOnly: boolean;
   /** Program to attach before the socket can receive anything. */
   readonly filter: readonly FilterInstruction[] | undefined;
 }
@@ -54,7 +56,7 @@ export interface Transport {
   readonly tx: TxRing;
   /** False where a held frame stops the producer, so that messages that are kept must be copied; true where undefined. */
   readonly holdsFrames?: boolean | undefined;
-  /** True where `rx.namespaceId` means what it says: a user ring. False where undefined. */
+  /** True where `rx.namespaceId` is asked for and means what it says: a user ring's. False where undefined. */
   readonly tellsNamespaces?: boolean | undefined;
   /** True where `fill` goes back to the first frame when told to: nothing else fills. False where undefined. */
   readonly rewinds?: boolean | undefined;
