@@ -1,9 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BusyError } from "@nlring/netlink";
 import type { Packet } from "./packet.js";
-
-/** Packets handled before other work of the event loop gets its turn. */
-export const PACKETS_PER_TURN = 512;
+import { TurnBudget } from "./turn.js";
 
 /** What the iterator needs of its queue. */
 export interface IteratedQueue {
@@ -28,7 +26,7 @@ export interface IteratedQueue {
 export class PacketIterator implements AsyncIterableIterator<Packet> {
   readonly #queue: IteratedQueue;
   #current: Packet | undefined;
-  #inTurn = 0;
+  readonly #budget = new TurnBudget();
   #pulling = false;
 
   constructor(queue: IteratedQueue) {
@@ -66,20 +64,19 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     const queue = this.#queue;
     try {
       while (!queue.isClosing()) {
-        if (this.#inTurn >= PACKETS_PER_TURN) {
-          this.#inTurn = 0;
+        if (!this.#budget.spend()) {
+          this.#budget.renew();
           queue.endTurn();
           await nextTurn();
           continue;
         }
         const packet = queue.take();
         if (packet !== undefined) {
-          this.#inTurn++;
           this.#current = packet;
           queue.keep(packet);
           return { value: packet, done: false };
         }
-        this.#inTurn = 0;
+        this.#budget.renew();
         queue.endTurn();
         await queue.readable();
       }

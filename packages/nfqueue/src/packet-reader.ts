@@ -1,4 +1,4 @@
-import { errorNumber, type Message, type NetlinkSocket, NLMSG_ERROR } from "@nlring/netlink";
+import { errorNumber, MessageCursor, type NetlinkSocket, NLMSG_ERROR, OWN_MEMORY } from "@nlring/netlink";
 import { MESSAGE_PACKET } from "./abi.js";
 import { QueueLostError } from "./errors.js";
 import { PacketLayout } from "./packet/layout.js";
@@ -24,6 +24,7 @@ export class PacketReader {
   readonly #queue: number;
   readonly #verdicts: Verdicts;
   readonly #sender: VerdictSender;
+  readonly #cursor = new MessageCursor();
   readonly #layout = new PacketLayout();
 
   constructor(socket: NetlinkSocket, queue: number, verdicts: Verdicts, sender: VerdictSender) {
@@ -35,35 +36,38 @@ export class PacketReader {
 
   /** The next packet, after everything else that the socket had to say; undefined where none waits. */
   take(): Packet | undefined {
-    for (;;) {
-      const message = this.#socket.take();
-      if (message === undefined) return undefined;
-      if (message.senderPort === 0 && message.type === MESSAGE_PACKET && this.#isOurs(message)) {
-        const packet = new Packet(this.#verdicts, message, this.#layout);
+    const socket = this.#socket;
+    const cursor = this.#cursor;
+    while (socket.next(cursor)) {
+      if (cursor.senderPort === 0 && cursor.type === MESSAGE_PACKET && this.#isOurs()) {
+        const packet = new Packet(this.#verdicts, cursor, this.#layout);
         if (this.received > 0 && ((packet.id - this.lastId) | 0) <= 0) this.#sender.stopJoining();
         this.received++;
         this.lastId = packet.id;
         return packet;
       }
-      this.#note(message);
-      message.release();
+      this.#note();
+      if (cursor.frame !== OWN_MEMORY) socket.frames.releaseFrame(cursor.frame);
     }
+    return undefined;
   }
 
   /** True for a packet of this queue: a socket that came from a descriptor may have others bound. */
-  #isOurs(message: Message): boolean {
-    return this.#layout.read(message) && message.view.getUint16(message.payloadOffset + 2) === this.#queue;
+  #isOurs(): boolean {
+    const cursor = this.#cursor;
+    return this.#layout.read(cursor) && cursor.view.getUint16(cursor.payloadOffset + 2) === this.#queue;
   }
 
   /** Counts a message that is no packet: the kernel's complaint about a verdict, or something foreign. */
-  #note(message: Message): void {
-    if (message.senderPort !== 0 || message.type !== NLMSG_ERROR) {
+  #note(): void {
+    const cursor = this.#cursor;
+    if (cursor.senderPort !== 0 || cursor.type !== NLMSG_ERROR) {
       this.foreign++;
       return;
     }
     let errno: number;
     try {
-      errno = errorNumber(message);
+      errno = errorNumber(cursor);
     } catch {
       this.foreign++;
       return;

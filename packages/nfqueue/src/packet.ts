@@ -1,4 +1,11 @@
-import { type Message, NetlinkError } from "@nlring/netlink";
+import {
+  type FrameKeeper,
+  type MessageCursor,
+  type MessagePlace,
+  type MessageStore,
+  NetlinkError,
+  OWN_MEMORY,
+} from "@nlring/netlink";
 import {
   NF_ACCEPT,
   NF_DROP,
@@ -42,6 +49,13 @@ import { type RequeueOptions, requeueVerdict, type VerdictOptions } from "./verd
 /** What becomes of a packet. */
 export type Verdict = "accept" | "drop";
 
+const NLMSG_HDRLEN = 16;
+/** A larger message is not copied when its packet is held: that would cost more than its frame. */
+const LARGEST_COPY = 4096;
+
+/** Length of the payload of a packet that has its verdict: no offset is within. */
+const DECIDED = -1;
+
 /** What a packet needs of its queue. */
 export interface PacketQueue {
   decide(packet: Packet, verdict: number, options: VerdictOptions | undefined): void;
@@ -59,90 +73,98 @@ export class Packet implements PacketAttributes {
   /** Number of the packet within its queue: counts from 1, 32 bits, wraps. */
   readonly id: number;
   readonly #queue: PacketQueue;
-  readonly #message: Message;
   readonly #present: number;
-  readonly #header: number;
-  readonly #mark: number;
-  readonly #payload: number;
-  readonly #payloadLength: number;
+  #payloadLength: number;
+  // Where the message lies, and its parts in it. They are here and not in an object of their own: that would double what a packet allocates.
+  #view: DataView;
+  #frame: number;
+  #offset: number;
+  #end: number;
+  #header: number;
+  #mark: number;
+  #payload: number;
   #bytes: Uint8Array | undefined;
-  #decided = false;
-  #kept = false;
+  #held = false;
 
   /** Packets are made by their queue. */
-  constructor(queue: PacketQueue, message: Message, layout: PacketLayout) {
+  constructor(queue: PacketQueue, cursor: MessageCursor, layout: PacketLayout) {
+    this.id = cursor.view.getUint32(layout.header);
     this.#queue = queue;
-    this.#message = message;
     this.#present = layout.present;
+    this.#payloadLength = layout.payloadLength;
+    this.#view = cursor.view;
+    this.#frame = cursor.frame;
+    this.#offset = cursor.offset;
+    this.#end = cursor.end;
     this.#header = layout.header;
     this.#mark = layout.mark;
     this.#payload = layout.payload;
-    this.#payloadLength = layout.payloadLength;
-    this.id = message.view.getUint32(layout.header);
   }
 
   /** True once the packet has its verdict. */
   get decided(): boolean {
-    return this.#decided;
+    return this.#payloadLength === DECIDED;
   }
 
   /** True after `hold()`: the packet waits for a verdict of its own, however long that takes. */
   get held(): boolean {
-    return this.#kept;
+    return this.#held;
   }
 
   get family(): Family {
-    return readFamily(this.#readable());
+    return readFamily(this.#place());
   }
 
   get hook(): Hook {
-    return readHook(this.#readable(), this.#header);
+    this.#assertUndecided();
+    return readHook(this.#view, this.#header);
   }
 
   get etherType(): number {
-    return this.#readable().view.getUint16(this.#header + 4);
+    this.#assertUndecided();
+    return this.#view.getUint16(this.#header + 4);
   }
 
   get mark(): number {
-    const { view } = this.#readable();
-    return this.#mark === 0 ? 0 : view.getUint32(this.#mark);
+    this.#assertUndecided();
+    return this.#mark === 0 ? 0 : this.#view.getUint32(this.#mark);
   }
 
   get priority(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_PRIORITY) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_PRIORITY) ?? 0;
   }
 
   get inputInterface(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_INDEV) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_INDEV) ?? 0;
   }
 
   get outputInterface(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_OUTDEV) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_OUTDEV) ?? 0;
   }
 
   get physicalInputInterface(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_PHYSINDEV) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_PHYSINDEV) ?? 0;
   }
 
   get physicalOutputInterface(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_IFINDEX_PHYSOUTDEV) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_PHYSOUTDEV) ?? 0;
   }
 
   get hardwareAddress(): string | undefined {
-    return readHardwareAddress(this.#readable(), this.#present);
+    return readHardwareAddress(this.#place(), this.#present);
   }
 
   get timestamp(): bigint | undefined {
-    return readTimestamp(this.#readable(), this.#present);
+    return readTimestamp(this.#place(), this.#present);
   }
 
   get length(): number {
-    this.#readable();
+    this.#assertUndecided();
     return this.#payloadLength;
   }
 
   get originalLength(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_CAP_LEN) ?? this.#payloadLength;
+    return readUint32(this.#place(), this.#present, NFQA_CAP_LEN) ?? this.#payloadLength;
   }
 
   get truncated(): boolean {
@@ -150,54 +172,54 @@ export class Packet implements PacketAttributes {
   }
 
   get gso(): boolean {
-    return hasInfo(this.#readable(), this.#present, NFQA_SKB_GSO);
+    return hasInfo(this.#place(), this.#present, NFQA_SKB_GSO);
   }
 
   get checksumReady(): boolean {
-    return !hasInfo(this.#readable(), this.#present, NFQA_SKB_CSUMNOTREADY);
+    return !hasInfo(this.#place(), this.#present, NFQA_SKB_CSUMNOTREADY);
   }
 
   get checksumVerified(): boolean {
-    return !hasInfo(this.#readable(), this.#present, NFQA_SKB_CSUM_NOTVERIFIED);
+    return !hasInfo(this.#place(), this.#present, NFQA_SKB_CSUM_NOTVERIFIED);
   }
 
   get uid(): number | undefined {
-    return readUint32(this.#readable(), this.#present, NFQA_UID);
+    return readUint32(this.#place(), this.#present, NFQA_UID);
   }
 
   get gid(): number | undefined {
-    return readUint32(this.#readable(), this.#present, NFQA_GID);
+    return readUint32(this.#place(), this.#present, NFQA_GID);
   }
 
   get cgroupClassId(): number {
-    return readUint32(this.#readable(), this.#present, NFQA_CGROUP_CLASSID) ?? 0;
+    return readUint32(this.#place(), this.#present, NFQA_CGROUP_CLASSID) ?? 0;
   }
 
   get vlan(): Vlan | undefined {
-    const bytes = readBytes(this.#readable(), this.#present, NFQA_VLAN);
+    const bytes = readBytes(this.#place(), this.#present, NFQA_VLAN);
     return bytes === undefined ? undefined : decodeVlan(bytes);
   }
 
   get layer2Header(): Uint8Array | undefined {
-    return readBytes(this.#readable(), this.#present, NFQA_L2HDR);
+    return readBytes(this.#place(), this.#present, NFQA_L2HDR);
   }
 
   get conntrackInfo(): ConntrackInfo | undefined {
-    const number = readUint32(this.#readable(), this.#present, NFQA_CT_INFO);
+    const number = readUint32(this.#place(), this.#present, NFQA_CT_INFO);
     return number === undefined ? undefined : conntrackInfoOf(number);
   }
 
   get conntrack(): Conntrack | undefined {
-    const bytes = readBytes(this.#readable(), this.#present, NFQA_CT);
+    const bytes = readBytes(this.#place(), this.#present, NFQA_CT);
     return bytes === undefined ? undefined : new Conntrack(bytes);
   }
 
   get expectation(): Uint8Array | undefined {
-    return readBytes(this.#readable(), this.#present, NFQA_EXP);
+    return readBytes(this.#place(), this.#present, NFQA_EXP);
   }
 
   get securityContext(): Uint8Array | undefined {
-    return readBytes(this.#readable(), this.#present, NFQA_SECCTX);
+    return readBytes(this.#place(), this.#present, NFQA_SECCTX);
   }
 
   /**
@@ -205,36 +227,45 @@ export class Packet implements PacketAttributes {
    * be taken back: kept longer, it shows another packet's bytes. `copy()` and the `read...` methods are the safe ways.
    */
   get payload(): Uint8Array {
-    const message = this.#readable();
-    this.#bytes ??= message.bytes.subarray(this.#payload, this.#payload + this.#payloadLength);
+    this.#assertUndecided();
+    this.#bytes ??= this.#borrow();
     return this.#bytes;
   }
 
   /** The packet's bytes in memory of their own, for keeping. */
   copy(): Uint8Array {
-    return this.#readable().bytes.slice(this.#payload, this.#payload + this.#payloadLength);
+    this.#assertUndecided();
+    return this.#borrow().slice();
   }
+
+  // Offsets are whole where a shift leaves them as they are: Number.isInteger makes fractions of them first, at a tenth of what a packet costs.
 
   /** One byte of the packet. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint8(offset: number): number {
-    return this.#readable().view.getUint8(this.#at(offset, 1));
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 1) this.#refuse(offset, 1);
+    return this.#view.getUint8(this.#payload + offset);
   }
 
   /** Two bytes of the packet, network byte order. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint16(offset: number): number {
-    return this.#readable().view.getUint16(this.#at(offset, 2));
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 2) this.#refuse(offset, 2);
+    return this.#view.getUint16(this.#payload + offset);
   }
 
   /** Four bytes of the packet, network byte order. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint32(offset: number): number {
-    return this.#readable().view.getUint32(this.#at(offset, 4));
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 4) this.#refuse(offset, 4);
+    return this.#view.getUint32(this.#payload + offset);
   }
 
-  /** Keeps the packet undecided beyond its handler; the ring goes on without its frame. */
+  /**
+   * Keeps the packet undecided beyond its handler. It leaves the ring for memory of its own, if its message has 4 KiB at the most and nobody has
+   * a `payload` of it; else the ring goes on without its frame, of which there are few.
+   */
   hold(): this {
-    this.#readable();
-    if (!this.#kept) {
-      this.#kept = true;
+    this.#assertUndecided();
+    if (!this.#held) {
+      this.#held = true;
       this.#queue.hold(this);
     }
     return this;
@@ -246,13 +277,13 @@ export class Packet implements PacketAttributes {
    * QueueClosedError; the packet is undecided then, and nothing was sent.
    */
   accept(options?: VerdictOptions): void {
-    this.#readable();
+    this.#assertUndecided();
     this.#queue.decide(this, NF_ACCEPT, options);
   }
 
   /** Discards the packet. */
   drop(): void {
-    this.#readable();
+    this.#assertUndecided();
     this.#queue.decide(this, NF_DROP, undefined);
   }
 
@@ -261,7 +292,7 @@ export class Packet implements PacketAttributes {
    * the rule looks at something that changed, such as the mark. Throws as `accept`.
    */
   repeat(options?: VerdictOptions): void {
-    this.#readable();
+    this.#assertUndecided();
     this.#queue.decide(this, NF_REPEAT, options);
   }
 
@@ -270,34 +301,59 @@ export class Packet implements PacketAttributes {
    * Throws as `accept`.
    */
   requeue(queue: number, options?: RequeueOptions): void {
-    this.#readable();
+    this.#assertUndecided();
     this.#queue.decide(this, requeueVerdict(queue, options?.bypass ?? false), options);
   }
 
-  /** For the queue: keeps the frame while a promise decides. */
-  static keepFrame(packet: Packet): void {
-    packet.#message.hold();
+  /** For the queue: keeps the bytes of a packet that others will come before. */
+  static keep(packet: Packet, frames: FrameKeeper, store: MessageStore): void {
+    const frame = packet.#frame;
+    if (frame === OWN_MEMORY) return;
+    if (packet.#bytes !== undefined || packet.#end - packet.#offset > LARGEST_COPY) {
+      frames.holdFrame(frame);
+      return;
+    }
+    const place = store.keep(packet.#view, packet.#offset, packet.#end);
+    const shift = place - packet.#offset;
+    packet.#view = store.memory.view;
+    packet.#frame = OWN_MEMORY;
+    packet.#offset = place;
+    packet.#end += shift;
+    packet.#header += shift;
+    packet.#payload += shift;
+    if (packet.#mark !== 0) packet.#mark += shift;
+    frames.releaseFrame(frame);
   }
 
   /** For the queue: the verdict is written, the frame goes back. */
-  static settle(packet: Packet): void {
-    packet.#decided = true;
+  static settle(packet: Packet, frames: FrameKeeper): void {
+    packet.#payloadLength = DECIDED;
     packet.#bytes = undefined;
-    packet.#message.release();
+    if (packet.#frame !== OWN_MEMORY) frames.releaseFrame(packet.#frame);
   }
 
-  #readable(): Message {
-    if (this.#decided) throw new PacketDecidedError(this.id);
-    return this.#message;
+  #assertUndecided(): void {
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
   }
 
-  #at(offset: number, size: number): number {
-    if (!(Number.isInteger(offset) && offset >= 0 && offset + size <= this.#payloadLength)) {
-      throw new NetlinkError(
-        `${size} bytes at offset ${offset} are outside the ${this.#payloadLength} bytes of packet ${this.id}`,
-        { code: "ERR_OUT_OF_RANGE" },
-      );
-    }
-    return this.#payload + offset;
+  #borrow(): Uint8Array {
+    const { buffer, byteOffset } = this.#view;
+    return new Uint8Array(buffer, byteOffset + this.#payload, this.#payloadLength);
+  }
+
+  /** For attributes that few ask for. */
+  #place(): MessagePlace {
+    this.#assertUndecided();
+    const offset = this.#offset;
+    return { view: this.#view, offset, payloadOffset: offset + NLMSG_HDRLEN, end: this.#end };
+  }
+
+  /** Says why `size` bytes at an offset cannot be read. */
+  #refuse(offset: number, size: number): never {
+    this.#assertUndecided();
+    throw new NetlinkError(
+      `${size} bytes at offset ${offset} are outside the ${this.#payloadLength} bytes of packet ${this.id}`,
+      { code: "ERR_OUT_OF_RANGE" },
+    );
   }
 }

@@ -143,6 +143,7 @@ export function socketOptionsOf({
     namespace,
     descriptor,
     noEnobufs: true,
+    kernelOnly: true,
   };
 }
 

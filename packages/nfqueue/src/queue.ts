@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   BusyError,
   NETLINK_NETFILTER,
@@ -20,7 +19,7 @@ import { QueueClosedError, QueueLostError } from "./errors.js";
 import { type KernelStatistics, readKernelStatistics } from "./kernel-statistics.js";
 import { type LossReport, LossWatch } from "./loss-report.js";
 import type { Packet } from "./packet.js";
-import { PACKETS_PER_TURN, PacketIterator } from "./packet-iterator.js";
+import { PacketIterator } from "./packet-iterator.js";
 import { PacketReader } from "./packet-reader.js";
 import { type EndingQueue, unwatchProcessEnd, watchProcessEnd } from "./process-end.js";
 import {
@@ -36,8 +35,9 @@ import {
 import { warnOfHandlerError, warnOfLoss, warnOfReceiveBuffer } from "./queue-warnings.js";
 import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
+import { TurnBudget, type TurnEnd, takeTurns } from "./turn.js";
 import { VerdictSender } from "./verdict-sender.js";
-import { Verdicts } from "./verdicts.js";
+import { type HandlerTurn, Verdicts } from "./verdicts.js";
 
 /**
  * One NFQUEUE queue: the kernel hands it packets, and each gets exactly one verdict.
@@ -57,6 +57,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   readonly #failOpen: boolean;
   readonly #signal: AbortSignal | undefined;
   readonly #unlisten: () => void;
+  readonly #budget = new TurnBudget();
   #closing: Promise<void> | undefined;
   #reading = false;
   #handlerErrors = 0;
@@ -75,7 +76,12 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.#failOpen = failOpen;
     this.#default = options.defaultVerdict === "accept" ? NF_ACCEPT : NF_DROP;
     const sender = new VerdictSender(socket, number, coalesce);
-    this.#verdicts = new Verdicts(sender, { defaultVerdict: this.#default, verdictTimeout, conntrack });
+    this.#verdicts = new Verdicts(sender, {
+      defaultVerdict: this.#default,
+      verdictTimeout,
+      conntrack,
+      frames: socket.frames,
+    });
     this.#reader = new PacketReader(socket, number, this.#verdicts, sender);
     this.#losses = new LossWatch(
       () => this.#lost(),
@@ -206,11 +212,10 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   async run(handler: PacketHandler): Promise<void> {
     this.#claim();
     try {
-      while (this.#closing === undefined) {
-        const drained = this.#handleTurn(handler);
-        this.#endTurn();
-        await (drained ? this.#socket.readable() : nextTurn());
-      }
+      await takeTurns(
+        () => this.#takeTurn(handler),
+        (waiter) => this.#socket.whenReadable(waiter),
+      );
     } catch (error) {
       await this.#endReading(error);
     } finally {
@@ -303,14 +308,25 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     throw lost;
   }
 
+  #takeTurn(handler: PacketHandler): TurnEnd {
+    if (this.#closing !== undefined) return "over";
+    const drained = this.#handlePackets(handler);
+    this.#endTurn();
+    return drained ? "drained" : "spent";
+  }
+
   /** Handles a bounded number of packets; true when no more wait. */
-  #handleTurn(handler: PacketHandler): boolean {
+  #handlePackets(handler: PacketHandler): boolean {
     const verdicts = this.#verdicts;
+    // Fresh each turn: a new packet stored in an old object costs a note for the collector.
+    const turn: HandlerTurn = { packet: undefined };
+    verdicts.turn = turn;
+    this.#budget.renew();
     try {
-      for (let handled = 0; handled < PACKETS_PER_TURN; handled++) {
+      while (this.#budget.spend()) {
         const packet = this.#reader.take();
         if (packet === undefined) return true;
-        verdicts.current = packet;
+        turn.packet = packet;
         try {
           const decision = handler(packet);
           if (decision !== undefined && typeof decision.then === "function") {
@@ -324,7 +340,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
         if (this.#closing !== undefined) return true;
       }
     } finally {
-      verdicts.current = undefined;
+      turn.packet = undefined;
     }
     return false;
   }

@@ -1,12 +1,17 @@
-import { type MessageWriter, type NetlinkSocket, SystemError } from "@nlring/netlink";
+import { HOST_IS_LITTLE_ENDIAN, type NetlinkSocket, NLM_F_REQUEST, SystemError } from "@nlring/netlink";
 import { MESSAGE_VERDICT, MESSAGE_VERDICT_BATCH, NFQA_MARK, NFQA_VERDICT_HDR } from "./abi.js";
 import { writeQueueHeader } from "./configuration.js";
-import { PLAIN_VERDICT_LENGTH, type VerdictOptions, verdictLength, writeVerdictOptions } from "./verdict.js";
+import { type VerdictOptions, verdictLength, writeVerdictOptions } from "./verdict.js";
 
 /** No mark is set: marks are unsigned. */
 export const NO_MARK = -1;
 /** Failures of a send that pass: the kernel has no memory, or no room. */
 const BUSY: readonly string[] = ["EAGAIN", "ENOBUFS", "ENOMEM"];
+
+/** Bytes of a plain verdict message: nlmsghdr, nfgenmsg, and the attribute NFQA_VERDICT_HDR. */
+const VERDICT_LENGTH = 16 + 4 + 12;
+/** With the attribute NFQA_MARK. */
+const MARKED_LENGTH: number = VERDICT_LENGTH + 8;
 
 interface PlainVerdict {
   readonly type: number;
@@ -34,6 +39,8 @@ interface PlainVerdict {
 export class VerdictSender {
   readonly #socket: NetlinkSocket;
   readonly #queue: number;
+  readonly #view: DataView;
+  readonly #portId: number;
   #joins: boolean;
   // The verdict that is kept back: of `#count` packets, the last of which is `#lastId`.
   #count = 0;
@@ -47,6 +54,8 @@ export class VerdictSender {
   constructor(socket: NetlinkSocket, queue: number, joins: boolean) {
     this.#socket = socket;
     this.#queue = queue;
+    this.#view = socket.sendView;
+    this.#portId = socket.portId;
     this.#joins = joins && socket.transport.kind !== "kernel-ring";
     socket.beforeFlush(() => this.#flushKept());
   }
@@ -93,7 +102,11 @@ export class VerdictSender {
   /** Gives a packet a verdict that changes more of it than its mark. Throws SystemError where the kernel takes nothing now. */
   decideWith(id: number, verdict: number, options: VerdictOptions): void {
     this.#flushKept();
-    const writer = this.#begin(MESSAGE_VERDICT, verdict, id, verdictLength(options));
+    const writer = writeQueueHeader(
+      this.#socket.compose(MESSAGE_VERDICT, 0, verdictLength(options)),
+      this.#queue,
+    );
+    writer.attribute(NFQA_VERDICT_HDR, 8).uint32Network(verdict).uint32Network(id);
     writeVerdictOptions(writer, options);
     this.#socket.commit();
     this.#messages++;
@@ -127,9 +140,7 @@ export class VerdictSender {
   /** False where every send frame is full and the kernel takes none: the socket tries again by itself, and asks for more before it sends. */
   #tryWrite(type: number, verdict: number, mark: number, id: number): boolean {
     try {
-      const writer = this.#begin(type, verdict, id, PLAIN_VERDICT_LENGTH);
-      if (mark !== NO_MARK) writer.attributeUint32Network(NFQA_MARK, mark);
-      this.#socket.commit();
+      this.#place(type, verdict, mark, id);
       this.#messages++;
       return true;
     } catch (error) {
@@ -140,9 +151,25 @@ export class VerdictSender {
     }
   }
 
-  /** nfgenmsg and struct nfqnl_msg_verdict_hdr. */
-  #begin(type: number, verdict: number, id: number, length: number): MessageWriter {
-    const writer = writeQueueHeader(this.#socket.compose(type, 0, length), this.#queue);
-    return writer.attribute(NFQA_VERDICT_HDR, 8).uint32Network(verdict).uint32Network(id);
+  /** Writes a message of a shape that is always the same field by field: by a MessageWriter it takes three times as long. */
+  #place(type: number, verdict: number, mark: number, id: number): void {
+    const length = mark === NO_MARK ? VERDICT_LENGTH : MARKED_LENGTH;
+    const at = this.#socket.place(length);
+    const view = this.#view;
+    view.setUint32(at, length, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(at + 4, type, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(at + 6, NLM_F_REQUEST, HOST_IS_LITTLE_ENDIAN);
+    view.setUint32(at + 8, 0, HOST_IS_LITTLE_ENDIAN);
+    view.setUint32(at + 12, this.#portId, HOST_IS_LITTLE_ENDIAN);
+    // Family AF_UNSPEC and version NFNETLINK_V0, both 0, and the queue.
+    view.setUint32(at + 16, this.#queue);
+    view.setUint16(at + 20, 12, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(at + 22, NFQA_VERDICT_HDR, HOST_IS_LITTLE_ENDIAN);
+    view.setUint32(at + 24, verdict);
+    view.setUint32(at + 28, id);
+    if (mark === NO_MARK) return;
+    view.setUint16(at + 32, 8, HOST_IS_LITTLE_ENDIAN);
+    view.setUint16(at + 34, NFQA_MARK, HOST_IS_LITTLE_ENDIAN);
+    view.setUint32(at + 36, mark);
   }
 }

@@ -1,3 +1,4 @@
+import { type FrameKeeper, MessageStore } from "@nlring/netlink";
 import { NF_ACCEPT, NF_DROP, NF_QUEUE, NF_REPEAT, NF_VERDICT_MASK } from "./abi.js";
 import { QueueClosedError } from "./errors.js";
 import { OutstandingPackets } from "./outstanding-packets.js";
@@ -11,6 +12,14 @@ export interface VerdictsOptions {
   /** Milliseconds. */
   readonly verdictTimeout: number | undefined;
   readonly conntrack: boolean;
+  /** Of the socket that the packets come from. */
+  readonly frames: FrameKeeper;
+}
+
+/** A run of a handler over several packets. */
+export interface HandlerTurn {
+  /** The one that it has. */
+  packet: Packet | undefined;
 }
 
 /** Sees to it that each packet of a queue gets exactly one verdict, and counts them. */
@@ -22,17 +31,20 @@ export class Verdicts implements PacketQueue {
   defaulted = 0;
   timedOut = 0;
   readonly outstanding: OutstandingPackets;
-  /** The packet that a handler has before it returned. */
-  current: Packet | undefined;
+  /** What a handler has before it returned. */
+  turn: HandlerTurn = { packet: undefined };
   readonly #sender: VerdictSender;
   readonly #default: number;
   readonly #conntrack: boolean;
+  readonly #frames: FrameKeeper;
+  readonly #store = new MessageStore();
   #ended: { readonly cause: unknown } | undefined;
 
-  constructor(sender: VerdictSender, { defaultVerdict, verdictTimeout, conntrack }: VerdictsOptions) {
+  constructor(sender: VerdictSender, { defaultVerdict, verdictTimeout, conntrack, frames }: VerdictsOptions) {
     this.#sender = sender;
     this.#default = defaultVerdict;
     this.#conntrack = conntrack;
+    this.#frames = frames;
     this.outstanding = new OutstandingPackets(verdictTimeout, (packet) => {
       this.timedOut++;
       this.decideByDefault(packet);
@@ -70,11 +82,11 @@ export class Verdicts implements PacketQueue {
     }
     this.#count(verdict);
     this.outstanding.delete(packet);
-    Packet.settle(packet);
+    Packet.settle(packet, this.#frames);
   }
 
   hold(packet: Packet): void {
-    Packet.keepFrame(packet);
+    Packet.keep(packet, this.#frames, this.#store);
     this.outstanding.add(packet);
   }
 
@@ -94,7 +106,8 @@ export class Verdicts implements PacketQueue {
   /** Gives the default verdict to everything that was handed out, in the order in which it came. */
   settleAll(): void {
     for (const packet of this.outstanding) this.decideByDefault(packet);
-    if (this.current !== undefined) this.decideByDefault(this.current);
+    const { packet } = this.turn;
+    if (packet !== undefined) this.decideByDefault(packet);
   }
 
   /** Accepted and dropped packets are joined where none before them is undecided; whoever is called now came after all that wait. */

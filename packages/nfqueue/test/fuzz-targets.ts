@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { Message } from "@nlring/netlink";
 import { readPcap } from "@nlring/netlink/pcap";
 import { Mutator, Random } from "../../../tools/mutations.js";
 import { MESSAGE_PACKET } from "../src/abi.js";
@@ -8,7 +7,7 @@ import { DatagramEditError, inet, verifyChecksums } from "../src/inet/index.js";
 import { PacketLayout } from "../src/packet/layout.js";
 import { Packet } from "../src/packet.js";
 import { readAll } from "./readings.js";
-import { NO_KEEPER, NO_QUEUE, recordedMessage, recordedNames, writtenMessage } from "./recorded-packets.js";
+import { cursorAt, NO_QUEUE, recordedMessage, recordedNames, writtenMessage } from "./recorded-packets.js";
 
 const NETLINK_CORPUS = new URL("../../netlink/test/fixtures/corpus/nfqueue.pcap", import.meta.url);
 /** Larger ones have no more places where they can break, and take longer. */
@@ -45,8 +44,8 @@ const CORPUS = readCorpus();
 const LAYOUT = new PacketLayout();
 
 /** The packet in a message; undefined where it is none. */
-function packetIn(memory: Uint8Array, view: DataView, start: number, length: number): Packet | undefined {
-  const message = new Message(NO_KEEPER, 0, memory, view, start, start + length, 0, 0);
+function packetIn(view: DataView, start: number, length: number): Packet | undefined {
+  const message = cursorAt(view, start, start + length);
   return LAYOUT.read(message) ? new Packet(NO_QUEUE, message, LAYOUT) : undefined;
 }
 
@@ -105,7 +104,7 @@ export function fuzz(count: number, seed: number): number {
     if (length < 16) continue;
     try {
       mutator.surround(length, 0);
-      const packet = packetIn(memory, view, start, length);
+      const packet = packetIn(view, start, length);
       if (packet === undefined) continue;
       packets++;
       const first = readPacket(packet);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Message, type MessageWriter, MessageWriter as Writer } from "@nlring/netlink";
+import { MessageCursor, type MessageWriter, MessageWriter as Writer } from "@nlring/netlink";
 import { MESSAGE_PACKET, NFQA_PACKET_HDR } from "../src/abi.js";
 import { PacketLayout } from "../src/packet/layout.js";
 import { Packet, type PacketQueue } from "../src/packet.js";
@@ -8,7 +8,7 @@ const FOLDER = new URL("./fixtures/packets/linux-4.4.11/", import.meta.url);
 /** Of messages that lie in no ring. */
 export const NO_KEEPER = { holdFrame: () => {}, releaseFrame: () => {} };
 /** Of packets that come from none. */
-export const NO_QUEUE: PacketQueue = { decide: (packet) => Packet.settle(packet), hold: () => {} };
+export const NO_QUEUE: PacketQueue = { decide: (packet) => Packet.settle(packet, NO_KEEPER), hold: () => {} };
 
 /** A line of what `conntrack -L -o extended,id,timestamp` said while the messages were recorded. */
 export interface ConntrackLine {
@@ -48,6 +48,11 @@ export function conntrackLines(): ConntrackLine[] {
   return lines;
 }
 
+/** A cursor at a message from the kernel that lies in no ring. */
+export function cursorAt(view: DataView, offset: number, end: number): MessageCursor {
+  return Object.assign(new MessageCursor(), { view, offset, end });
+}
+
 /** The packet in a message, at an offset that no reading from the start of memory can pass for right; undefined where it is none. */
 export function packetOf(message: Uint8Array): Packet | undefined {
   const frame = 24;
@@ -55,7 +60,7 @@ export function packetOf(message: Uint8Array): Packet | undefined {
   memory.set(message, frame);
   const end = frame + message.length;
   const view = new DataView(memory.buffer);
-  const received = new Message(NO_KEEPER, 0, memory, view, frame, end, 0, 0);
+  const received = cursorAt(view, frame, end);
   const layout = new PacketLayout();
   return layout.read(received) ? new Packet(NO_QUEUE, received, layout) : undefined;
 }

@@ -1,4 +1,4 @@
-import { DecodeError, HOST_IS_LITTLE_ENDIAN, type Message } from "@nlring/netlink";
+import { DecodeError, HOST_IS_LITTLE_ENDIAN, type MessagePlace } from "@nlring/netlink";
 import { NFQA_HWADDR, NFQA_SKB_INFO, NFQA_TIMESTAMP } from "../abi.js";
 import { copyAttribute, findAttribute } from "./attribute-walk.js";
 import { mayHave } from "./layout.js";
@@ -25,41 +25,41 @@ const OCTETS: readonly string[] = Array.from({ length: 256 }, (_, octet) =>
   octet.toString(16).padStart(2, "0"),
 );
 
-export function readFamily(message: Message): Family {
+export function readFamily(message: MessagePlace): Family {
   return FAMILIES.get(message.view.getUint8(message.payloadOffset)) ?? "unknown";
 }
 
 /** @param header where struct nfqnl_msg_packet_hdr starts */
-export function readHook(message: Message, header: number): Hook {
-  return HOOKS[message.view.getUint8(header + 6)] ?? "unknown";
+export function readHook(view: DataView, header: number): Hook {
+  return HOOKS[view.getUint8(header + 6)] ?? "unknown";
 }
 
 /** Network byte order; undefined where there is no such attribute. */
-export function readUint32(message: Message, present: number, type: number): number | undefined {
+export function readUint32(message: MessagePlace, present: number, type: number): number | undefined {
   const at = find(message, present, type, 4);
   return at === 0 ? undefined : message.view.getUint32(at + 4);
 }
 
 /** A copy; undefined where there is no such attribute. */
-export function readBytes(message: Message, present: number, type: number): Uint8Array | undefined {
+export function readBytes(message: MessagePlace, present: number, type: number): Uint8Array | undefined {
   const at = find(message, present, type, 0);
   return at === 0 ? undefined : copyAttribute(message, at);
 }
 
 /** Whether a bit of NFQA_SKB_INFO is set. */
-export function hasInfo(message: Message, present: number, bit: number): boolean {
+export function hasInfo(message: MessagePlace, present: number, bit: number): boolean {
   return ((readUint32(message, present, NFQA_SKB_INFO) ?? 0) & bit) !== 0;
 }
 
 /** struct nfqnl_msg_packet_timestamp, seconds and microseconds in network byte order, as nanoseconds. */
-export function readTimestamp(message: Message, present: number): bigint | undefined {
+export function readTimestamp(message: MessagePlace, present: number): bigint | undefined {
   const at = find(message, present, NFQA_TIMESTAMP, 16);
   if (at === 0) return undefined;
   return message.view.getBigUint64(at + 4) * 1_000_000_000n + message.view.getBigUint64(at + 12) * 1000n;
 }
 
 /** The address of struct nfqnl_msg_packet_hw, as text. */
-export function readHardwareAddress(message: Message, present: number): string | undefined {
+export function readHardwareAddress(message: MessagePlace, present: number): string | undefined {
   const at = find(message, present, NFQA_HWADDR, 4);
   if (at === 0) return undefined;
   const { view } = message;
@@ -77,6 +77,6 @@ export function readHardwareAddress(message: Message, present: number): string |
   return text;
 }
 
-function find(message: Message, present: number, type: number, payload: number): number {
+function find(message: MessagePlace, present: number, type: number, payload: number): number {
   return mayHave(present, type) ? findAttribute(message, type, payload) : 0;
 }

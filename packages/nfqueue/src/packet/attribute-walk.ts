@@ -1,4 +1,4 @@
-import { DecodeError, HOST_IS_LITTLE_ENDIAN, type Message } from "@nlring/netlink";
+import { DecodeError, HOST_IS_LITTLE_ENDIAN, type MessagePlace } from "@nlring/netlink";
 import { NFGENMSG_LENGTH } from "../abi.js";
 
 /** nla_type without NLA_F_NESTED and NLA_F_NET_BYTEORDER (include/uapi/linux/netlink.h). */
@@ -10,7 +10,7 @@ const TYPE_MASK = 0x3fff;
  *
  * @param payload bytes that its payload needs at the least; throws DecodeError where it has fewer
  */
-export function findAttribute(message: Message, type: number, payload: number): number {
+export function findAttribute(message: MessagePlace, type: number, payload: number): number {
   const { view, end } = message;
   let at = message.payloadOffset + NFGENMSG_LENGTH;
   while (at + 4 <= end) {
@@ -31,6 +31,9 @@ export function findAttribute(message: Message, type: number, payload: number): 
 }
 
 /** A copy of the payload of the attribute that starts at `at`, as `findAttribute` found it. */
-export function copyAttribute(message: Message, at: number): Uint8Array {
-  return message.bytes.slice(at + 4, at + message.view.getUint16(at, HOST_IS_LITTLE_ENDIAN));
+export function copyAttribute(message: MessagePlace, at: number): Uint8Array {
+  const { buffer, byteOffset } = message.view;
+  // Whoever maps the ring can have changed it since it was checked.
+  const length = Math.min(message.view.getUint16(at, HOST_IS_LITTLE_ENDIAN), message.end - at);
+  return new Uint8Array(buffer, byteOffset + at + 4, Math.max(0, length - 4)).slice();
 }

@@ -1,4 +1,4 @@
-import { HOST_IS_LITTLE_ENDIAN, type Message } from "@nlring/netlink";
+import { HOST_IS_LITTLE_ENDIAN, type MessagePlace } from "@nlring/netlink";
 import { NFGENMSG_LENGTH, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD } from "../abi.js";
 
 /**
@@ -14,7 +14,7 @@ export class PacketLayout {
   present = 0;
 
   /** Notes the offsets in a message of type NFQNL_MSG_PACKET. False where an attribute leaves the message, or there is no header. */
-  read(message: Message): boolean {
+  read(message: MessagePlace): boolean {
     const { view, end } = message;
     let header = 0;
     let mark = 0;
@@ -24,9 +24,11 @@ export class PacketLayout {
     let at = message.payloadOffset + NFGENMSG_LENGTH;
     // The last attribute is the payload and may lack its padding.
     while (at + 4 <= end) {
-      const length = view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
+      // struct nlattr by one access: nla_len, then nla_type.
+      const attribute = view.getUint32(at, HOST_IS_LITTLE_ENDIAN);
+      const length = HOST_IS_LITTLE_ENDIAN ? attribute & 0xffff : attribute >>> 16;
       if (length < 4 || at + length > end) return false;
-      const type = view.getUint16(at + 2, HOST_IS_LITTLE_ENDIAN);
+      const type = HOST_IS_LITTLE_ENDIAN ? attribute >>> 16 : attribute & 0xffff;
       present |= 1 << type;
       switch (type) {
         case NFQA_PACKET_HDR:
