@@ -3,6 +3,9 @@ import { loadNative } from "@nlring/native";
 import { NfQueue } from "@nlring/nfqueue";
 import { HELD_LENGTH, INSPECTED, rewrite } from "./work.mjs";
 
+/** Bytes as the kernel accounts them: twice what the consumers in C ask for. */
+const RECEIVE_BUFFER = 8 * 1024 * 1024;
+
 /**
  * @typedef {import("@nlring/nfqueue").Packet} Packet
  * @typedef {import("./meter.mjs").Meter} Meter
@@ -27,6 +30,7 @@ export async function consumeByRing(options, meter, ready, finish) {
         conntrack,
         transport,
         queueMaxLength: 8192,
+        receiveBuffer: RECEIVE_BUFFER,
         ...(frames === undefined ? {} : { ring: { frameCount: frames } }),
       }),
     ),

@@ -111,7 +111,7 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
       system: middle(({ reading }) => (reading.system * 1e9) / reading.packets),
     },
     spread: { lowest: Math.min(...runs), highest: Math.max(...runs) },
-    busy: middle(({ counts, reading }) => (reading.user + reading.system) / counts.seconds),
+    busy: median(runs) * middle(({ reading }) => (reading.user + reading.system) / reading.packets),
     runs,
     cpuRuns: trials.map(({ reading }) => ((reading.user + reading.system) * 1e9) / reading.packets),
   };

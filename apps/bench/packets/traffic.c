@@ -2,12 +2,12 @@
 // consumer pays for waking a receiver up. All consumers of a row are there at once, and take turns of some ten milliseconds: what else the
 // machine does meets all of them alike.
 //
-// usage: traffic KIND NAME=NUMBER... lane=PORT:CONSUMER...
+// usage: traffic KIND NAME=NUMBER... lane=PORT:CONSUMER:WINDOW...
 //   KIND     udp: datagrams, a window at a time; tcp: one connection's bytes; latency: datagrams at a pace, timed
-//   lane     the port whose packets a consumer decides, and the consumer's process id
+//   lane     the port whose packets a consumer decides, the consumer's process id, and how many datagrams may wait for it
 //   size     bytes of payload of a datagram
 //   segments datagrams of one send (UDP_SEGMENT), 1 for none
-//   window   datagrams that may be under way, or bytes of TCP's receive buffer
+//   window   bytes of TCP's receive buffer
 //   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured
 //   turns    turns of each consumer between its marks; there are two before the first one
 //   turn     milliseconds of a turn
@@ -22,6 +22,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
@@ -29,15 +30,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { BATCH = 64, HEAD = 16, INSPECTED = 64, BUFFER = 4 << 20, MOST_FLOWS = 8, MOST_LANES = 16, MOST_TURNS = 64, MOST_LATENCIES = 1 << 18 };
 /** Seconds after which what did not come back is lost. */
 enum { PATIENCE = 10 };
+enum { SERVED = 1 << 18 };
 enum { WARM_TURNS = 2, PRELUDE_WINDOW = 64, UNKNOWN = -1 };
+/** Packets that are sent before a look whether they came through: the loopback interface drops what exceeds net.core.netdev_max_backlog, 1,000. */
+enum { MOST_ON_THE_WAY = 900 };
 
 struct turn {
   uint64_t bytes;
@@ -49,6 +56,8 @@ struct turn {
 struct lane {
   uint16_t port;
   pid_t consumer;
+  /** Datagrams that may be under way. */
+  long window;
   struct sockaddr_in to[MOST_FLOWS];
   int receiver, from, at;
   uint64_t sent, back, rewritten, marks_back, held_back;
@@ -58,12 +67,14 @@ struct lane {
   size_t latency_count;
   struct turn turns[MOST_TURNS];
   /** What was counted by the first mark. */
-  uint64_t sent_before, back_before, rewritten_before, retransmitted_before;
+  uint64_t sent_before, back_before, rewritten_before, stream_before, retransmitted_before;
 };
 
-static long size = 64, segments = 1, window = 1024, turn = 60, turns = 10, half, grouped, held, flows = 1, load, prelude;
+static long size = 64, segments = 1, window, turn = 60, turns = 10, half, grouped, held, flows = 1, load, prelude;
 static struct lane lanes[MOST_LANES], *lane;
 static int lane_count, sender;
+/** A file in memory that TCP sends from, as a server of files does: the sender copies nothing, or it would be slower than the consumers. */
+static int served;
 static uint32_t pattern_sum;
 static uint8_t outgoing[1 << 16];
 
@@ -149,6 +160,9 @@ static void mark(void) {
   await(&lane->marks_back, wanted, "marks");
 }
 
+/** Datagrams in one packet of the queue. */
+static long packed(void) { return grouped ? segments : 1; }
+
 /** How many of the first datagrams come back. */
 static uint64_t expected(void) { return half ? (lane->sent + 1) / 2 : lane->sent; }
 
@@ -186,9 +200,11 @@ static void trace(int request, const char *what) {
 static void stop_consumer(void) {
   trace(PTRACE_SEIZE, "ptrace, PTRACE_SEIZE");
   trace(PTRACE_INTERRUPT, "ptrace, PTRACE_INTERRUPT");
-  int status;
-  while (waitpid(lane->consumer, &status, __WALL) < 0)
-    if (errno != EINTR) fail("waitpid");
+  // Asked again and again: who sleeps until it stands is woken up late.
+  int status = 0;
+  pid_t stopped;
+  while ((stopped = waitpid(lane->consumer, &status, __WALL | WNOHANG)) <= 0)
+    if (stopped < 0 && errno != EINTR) fail("waitpid");
   if (WIFSTOPPED(status)) return;
   fputs("the consumer ended\n", stderr);
   exit(EXIT_FAILURE);
@@ -196,17 +212,6 @@ static void stop_consumer(void) {
 
 /** It is not traced any more then: no signal of its own waits for this program. */
 static void let_consumer_run(void) { trace(PTRACE_DETACH, "ptrace, PTRACE_DETACH"); }
-
-/** True where the thread that reads waits for packets. */
-static bool is_asleep(void) {
-  char path[64], state;
-  snprintf(path, sizeof(path), "/proc/%d/stat", lane->consumer);
-  FILE *stat = fopen(path, "r");
-  // The name of the program stands in parentheses, and has none itself.
-  if (stat == NULL || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) fail(path);
-  fclose(stat);
-  return state == 'S';
-}
 
 /**
  * Packets that wait in all queues of the namespace (/proc/net/netfilter/nfnetlink_queue), without the held ones of the lanes; UNKNOWN for an
@@ -243,38 +248,49 @@ static void await_queued(long wanted) {
 }
 
 /**
- * Waits until the queue is empty and the consumer waits for more: the kernel takes packets that one verdict decides out of the queue before it
- * lets the first of them go on. What was let through waits in the receiver's buffer meanwhile, which has room for all: a receiver that took it at
- * the same time would fight with the consumer for the socket, and be the slower of the two at the end. Where nobody tells how many wait, it has
- * to be that receiver.
+ * Lets the consumer run with so many packets in its queue until a third of them is decided, or all where there is no room for so many: where
+ * each has many segments. So it finds packets all the time, as with a sender that is faster than it.
+ *
+ * What was let through waits in the receiver's buffer meanwhile, which has room for all: a receiver that took it at the same time would
+ * fight with the consumer for the socket. Where nobody tells how many wait, it has to be that receiver.
+ *
+ * Returns how many packets are left.
  */
-static void await_decided(void) {
+static long decide(long packets, struct turn *taken) {
+  const double started = now();
+  let_consumer_run();
   if (queued() == UNKNOWN) await(&lane->back, expected(), "datagrams");
-  for (const double deadline = now() + PATIENCE; queued() > 0 || !is_asleep();) {
-    pause_briefly();
+  for (const double deadline = now() + PATIENCE; queued() > (grouped ? 0 : packets * 2 / 3);) {
+    nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     if (now() < deadline) continue;
     fprintf(stderr, "%ld packets wait in the queue, and no more are decided\n", queued());
     exit(EXIT_FAILURE);
   }
+  stop_consumer();
+  taken->seconds += now() - started;
+  const long left = queued() == UNKNOWN ? 0 : queued();
+  taken->bytes += (uint64_t)((packets - left) * packed() * size);
+  return left;
 }
 
+/** Floods the consumer for a turn: its queue is filled while it stands still. */
 static struct turn flood(void) {
   const double until = now() + (double)turn / 1e3;
-  const uint64_t before = lane->sent;
   struct turn taken = {0};
-  while (now() < until) {
-    await_decided();
-    stop_consumer();
-    long waiting = 0;
-    for (; waiting + segments <= window; waiting += segments) send_burst(segments);
-    await_queued(grouped ? waiting / segments : waiting);
-    const double started = now();
-    let_consumer_run();
-    await_decided();
-    taken.seconds += now() - started;
-    await(&lane->back, expected(), "datagrams");
+  stop_consumer();
+  for (long waiting = 0; now() < until;) {
+    while ((waiting + 1) * packed() <= lane->window) {
+      for (long sent = 0; sent < MOST_ON_THE_WAY && (waiting + 1) * packed() <= lane->window; sent += segments / packed()) {
+        send_burst(segments);
+        waiting += segments / packed();
+      }
+      await_queued(waiting);
+    }
+    waiting = decide(waiting, &taken);
+    while (drain()) continue;
   }
-  taken.bytes = (lane->sent - before) * (uint64_t)size;
+  let_consumer_run();
+  await(&lane->back, expected(), "datagrams");
   return taken;
 }
 
@@ -283,7 +299,7 @@ static double capacity(void) {
   const double started = now(), until = started + (double)turn / 1e3;
   const uint64_t before = lane->sent;
   while (now() < until) {
-    if (lane->sent - lane->back < (uint64_t)window)
+    if (lane->sent - lane->back < (uint64_t)lane->window)
       send_burst(1);
     else
       drain();
@@ -306,7 +322,7 @@ static struct turn pace(void) {
       next = now() + 1e-3;
     } else {
       next += 1.0 / lane->rate;
-      while (lane->sent - lane->back >= (uint64_t)window) drain();
+      while (lane->sent - lane->back >= (uint64_t)lane->window) drain();
     }
   }
   await(&lane->back, lane->sent, "datagrams");
@@ -321,7 +337,8 @@ static struct turn stream(void) {
   for (;;) {
     const bool sending = now() < until;
     if (!sending && lane->stream_back == lane->stream_sent) break;
-    const ssize_t written = sending ? send(lane->from, outgoing, sizeof(outgoing), MSG_DONTWAIT | MSG_NOSIGNAL) : -1;
+    off_t from_start = 0;
+    const ssize_t written = sending ? sendfile(lane->from, served, &from_start, SERVED) : -1;
     if (written > 0) lane->stream_sent += (uint64_t)written;
     // MSG_TRUNC: TCP throws the bytes away without copying them.
     const ssize_t taken = recv(lane->at, NULL, BUFFER, MSG_DONTWAIT | MSG_TRUNC);
@@ -351,6 +368,9 @@ static void connect_lane(void) {
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (bind(listener, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0 || listen(listener, 1) != 0) fail("listen");
   if (connect(lane->from, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0) fail("connect");
+  // Others may pace what is sent (bbr), and be the slower side.
+  if (setsockopt(lane->from, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno")) != 0) fail("TCP_CONGESTION");
+  if (fcntl(lane->from, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
   lane->at = accept(listener, NULL, NULL);
   if (lane->at < 0) fail("accept");
 }
@@ -365,20 +385,17 @@ static double quantile(double part) {
 }
 
 static void print_counts(bool tcp) {
-  uint64_t bytes = 0;
-  double seconds = 0;
   printf("{\"turns\":[");
   for (long i = 0; i < turns; i++) {
-    bytes += lane->turns[i].bytes;
-    seconds += lane->turns[i].seconds;
     printf("%s{\"bytes\":%llu,\"seconds\":%.6f}", i == 0 ? "" : ",", (unsigned long long)lane->turns[i].bytes,
            lane->turns[i].seconds);
   }
-  printf("],\"bytes\":%llu,\"seconds\":%.6f", (unsigned long long)bytes, seconds);
   if (tcp)
-    printf(",\"retransmitted\":%llu}\n", (unsigned long long)(retransmitted() - lane->retransmitted_before));
+    printf("],\"bytes\":%llu,\"retransmitted\":%llu}\n", (unsigned long long)(lane->stream_sent - lane->stream_before),
+           (unsigned long long)(retransmitted() - lane->retransmitted_before));
   else
-    printf(",\"sent\":%llu,\"back\":%llu,\"rewritten\":%llu,\"digest\":%u,\"held\":%llu,\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
+    printf("],\"bytes\":%llu,\"sent\":%llu,\"back\":%llu,\"rewritten\":%llu,\"digest\":%u,\"held\":%llu,\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
+           (unsigned long long)((lane->sent - lane->sent_before) * (uint64_t)size),
            (unsigned long long)(lane->sent - lane->sent_before), (unsigned long long)(lane->back - lane->back_before),
            (unsigned long long)(lane->rewritten - lane->rewritten_before), lane->digest,
            (unsigned long long)lane->held_back, quantile(0.5), quantile(0.99), lane->latency_count);
@@ -391,7 +408,7 @@ static void cut_sends_into(int bytes) {
 
 static void warm_up(bool tcp, bool latency) {
   if (tcp) connect_lane();
-  play_prelude(tcp ? PRELUDE_WINDOW : window);
+  play_prelude(tcp ? PRELUDE_WINDOW : lane->window < MOST_ON_THE_WAY ? lane->window : MOST_ON_THE_WAY);
   cut_sends_into((int)size);
   for (long i = 0; i < held; i++) {
     send_short(2);
@@ -418,6 +435,10 @@ static void run(bool tcp, bool latency) {
   const long inspected = (size < INSPECTED ? size : INSPECTED) / 4;
   pattern_sum = (uint32_t)(inspected - 1) * 0x11111111u;
   const int all = lane_count;
+  served = memfd_create("served", MFD_CLOEXEC);
+  if (served < 0 || ftruncate(served, SERVED) != 0) fail("memfd_create");
+  for (size_t at = 0; at < SERVED; at += sizeof(outgoing))
+    if (pwrite(served, outgoing, sizeof(outgoing), (off_t)at) < 0) fail("pwrite");
   for (lane = lanes; lane < lanes + all; lane++) {
     lane_count = (int)(lane - lanes) + 1;
     warm_up(tcp, latency);
@@ -427,6 +448,7 @@ static void run(bool tcp, bool latency) {
     lane->sent_before = lane->sent;
     lane->back_before = lane->back;
     lane->rewritten_before = lane->rewritten;
+    lane->stream_before = lane->stream_sent;
     if (tcp) lane->retransmitted_before = retransmitted();
     lane->digest = 0;
     if (latency) lane->latencies = calloc(MOST_LATENCIES, sizeof(double));
@@ -448,7 +470,8 @@ static void run(bool tcp, bool latency) {
 }
 
 static void add_lane(const char *text) {
-  if (lane_count == MOST_LANES || sscanf(text, "lane=%hu:%d", &lanes[lane_count].port, &lanes[lane_count].consumer) != 2) {
+  struct lane *new = &lanes[lane_count];
+  if (lane_count == MOST_LANES || sscanf(text, "lane=%hu:%d:%ld", &new->port, &new->consumer, &new->window) != 3) {
     fprintf(stderr, "no lane: %s\n", text);
     exit(EXIT_FAILURE);
   }
@@ -473,7 +496,7 @@ static void option(const char *text) {
 int main(int count, char **arguments) {
   for (int i = 2; i < count; i++) option(arguments[i]);
   if (count < 3 || lane_count == 0) {
-    fputs("usage: traffic udp|tcp|latency NAME=NUMBER... lane=PORT:CONSUMER...\n", stderr);
+    fputs("usage: traffic udp|tcp|latency NAME=NUMBER... lane=PORT:CONSUMER:WINDOW...\n", stderr);
     return EXIT_FAILURE;
   }
   if (size < 16 || segments < 1 || size * segments > 65507 || flows < 1 || flows > MOST_FLOWS || turns < 1 || turns > MOST_TURNS) {
@@ -493,9 +516,9 @@ int main(int count, char **arguments) {
     socklen_t length = sizeof(buffer);
     getsockopt(lane->receiver, SOL_SOCKET, SO_RCVBUF, &buffer, &length);
     // What is under way may arrive at once: a datagram is charged up to 2,304 bytes.
-    if (!tcp && window > buffer / 2304) window = buffer / 2304;
+    if (lane->window > buffer / 2304) lane->window = buffer / 2304;
+    if (lane->window < segments) lane->window = segments;
   }
-  if (window < segments) window = segments;
   run(tcp, strcmp(arguments[1], "latency") == 0);
   return EXIT_SUCCESS;
 }

@@ -14,8 +14,7 @@ import { laneOf } from "./network.mjs";
  *
  * @typedef {object} Counts what the sender and receiver counted between the marks
  * @property {number} bytes of payload
- * @property {number} seconds in which the consumer had packets and was let run
- * @property {{ bytes: number, seconds: number }[]} turns the same, turn by turn
+ * @property {{ bytes: number, seconds: number }[]} turns what the consumer got through while it had packets all the time, and how long that was
  * @property {number} [sent]
  * @property {number} [back]
  * @property {number} [rewritten]
@@ -38,8 +37,10 @@ import { laneOf } from "./network.mjs";
 
 /** Bytes that the kernel charges a waiting packet for, at the most, when its payload is not all in one page. */
 const OVERHEAD = 1000;
-/** Packets that may wait: fewer than the queue of npm nfqueue keeps, whose length is the kernel's default of 1,024. */
-const WINDOW = 960;
+/** Packets that may wait: fewer than the queues of the consumers keep. */
+const WINDOW = 3000;
+/** The queue of npm nfqueue keeps 1,024, the kernel's default. */
+const WINDOW_OF_NPM = 960;
 /** With many of them to a packet. */
 const WINDOW_OF_SEGMENTS = 2400;
 const MOST_IN_A_SEND = 64;
@@ -70,7 +71,10 @@ export async function runTrial(row, consumers, programs, { countCalls = false, p
       `prelude=${prelude}`,
       `turn=${turn}`,
       `turns=${turns}`,
-      ...running.map(({ pid }, lane) => `lane=${laneOf(lane).port}:${pid}`),
+      ...running.map(
+        ({ pid }, lane) =>
+          `lane=${laneOf(lane).port}:${pid}:${windowOf(row, consumers[lane], receiveBuffer)}`,
+      ),
     ]);
     // A consumer that fails would leave the sender waiting.
     const failed = Promise.race(running.map((each) => each.failed)).then((error) => {
@@ -143,20 +147,30 @@ function commandOf(
 function trafficOf({ gso, held, kind, load, queues, segmented, size, work }, receiveBuffer) {
   // The receive buffer is what bounds TCP: all that is under way must fit into the consumer's.
   if (kind === "tcp") return ["tcp", `window=${Math.round(receiveBuffer / 8)}`];
-  const charge = size + OVERHEAD;
   const segments = kind === "latency" ? 1 : Math.min(MOST_IN_A_SEND, Math.floor(LARGEST_SEND / size));
-  const window = Math.min(segmented && gso ? WINDOW_OF_SEGMENTS : WINDOW, Math.floor(receiveBuffer / charge));
+  const room = Math.floor(receiveBuffer / (size + OVERHEAD));
   return [
     kind,
     `size=${size}`,
-    `segments=${Math.min(segments, Math.max(1, window >> 1))}`,
-    `window=${window}`,
+    `segments=${Math.min(segments, Math.max(1, room >> 1))}`,
     `held=${held}`,
     `flows=${queues === 1 ? 1 : 8}`,
     `half=${work === "drop-half" ? 1 : 0}`,
     `grouped=${segmented && gso ? 1 : 0}`,
     `load=${Math.round(load * 100)}`,
   ];
+}
+
+/**
+ * How many datagrams may wait for a consumer.
+ *
+ * @param {Row} row
+ * @param {Consumer | undefined} consumer
+ * @param {number} receiveBuffer
+ */
+function windowOf({ gso, segmented, size }, consumer, receiveBuffer) {
+  const most = segmented && gso ? WINDOW_OF_SEGMENTS : consumer?.way === "npm" ? WINDOW_OF_NPM : WINDOW;
+  return Math.min(most, Math.floor(receiveBuffer / (size + OVERHEAD)));
 }
 
 /**
