@@ -159,7 +159,7 @@ describe("many sockets", () => {
 
 describe("a worker thread", () => {
   test.each([
-    ["is terminated with its sockets watched", "polling", "terminate", 10, 1],
+    ["is terminated with its sockets watched", "polling", "terminate", 60, 1],
     ["is terminated in the middle of calls that throw", "throwing", "interrupt", 10, 1],
     ["is terminated in the middle of calls that need memory", "spilling", "interrupt", 10, 1],
     ["is terminated while another thread fills", "fillingAhead", "interrupt", 10, 1],

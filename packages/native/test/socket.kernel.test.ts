@@ -172,6 +172,20 @@ describe("send and receive", () => {
     expect(receiver.senderPort).toBe(from);
   });
 
+  test("a connected socket takes the kernel's messages alone, and its ring says so", () => {
+    const socket = open(NETLINK_ROUTE);
+    const port = socket.bind(0, 0);
+    const shape = { blockSize: 65_536, blockCount: 1, frameSize: 4096, frameCount: 16 };
+    const words = new Uint32Array(socket.mapUserRing(shape, shape));
+    socket.connect();
+    const ECONNREFUSED = 111;
+    expect(open(NETLINK_ROUTE).send(acknowledged(1), port)).toBe(-ECONNREFUSED);
+    socket.send(acknowledged(5));
+    expect(socket.fill(64)).toBe(1);
+    // Status, length, group, sender, user, and in place of the sender's group the namespace, which is not told.
+    expect([...words.subarray(0, 6)]).toEqual([2, 36, 0, 0, 0xffff_ffff, 0xffff_ffff]);
+  });
+
   test("a message that is cut tells its full length and is gone", () => {
     const receiver = open(NETLINK_USERSOCK);
     const port = receiver.bind(0, 0);

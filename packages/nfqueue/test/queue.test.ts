@@ -153,6 +153,33 @@ describe("a packet", () => {
     await running;
   });
 
+  test("that is held leaves the ring, attributes and all, and a view of its payload that was handed out stays as it is", async () => {
+    const queue = await open({ ring: { frameSize: 4096, frameCount: 4 } });
+    const held: { packet: Packet; payload: Uint8Array | undefined }[] = [];
+    const running = queue.run((packet) => {
+      const payload = held.length === 0 ? packet.payload : undefined;
+      held.push({ packet: packet.hold(), payload });
+    });
+    const verdicts = Array.from({ length: 40 }, (_, value) =>
+      kernel.enqueue(3, { payload: bytes(value, value, value), mark: value, priority: 100 + value }),
+    );
+    while (held.length < 40) await nextTurn();
+    const buffers = new Set(held.map(({ packet }) => packet.payload.buffer));
+    // The first one's frame, and memory for the others.
+    expect(buffers.size).toBe(2);
+    for (const [value, { packet, payload }] of held.entries()) {
+      expect([...(payload ?? packet.payload)]).toEqual([value, value, value]);
+      expect(packet).toMatchObject({ mark: value, priority: 100 + value, family: "ip", length: 3, etherType: 0x800 });
+      expect([packet.readUint16(1), [...packet.copy()]]).toEqual([value * 0x101, [value, value, value]]);
+      packet.accept({ mark: value + 1 });
+    }
+    expect(await Promise.all(verdicts)).toEqual(
+      Array.from({ length: 40 }, (_, value) => ({ verdict: "accept", mark: value + 1 })),
+    );
+    await queue.close();
+    await running;
+  });
+
   test("larger than a frame arrives whole, in order with the others", async () => {
     const queue = await open({ ring: { frameSize: 512, frameCount: 8 } });
     const sizes: number[] = [];

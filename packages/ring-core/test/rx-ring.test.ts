@@ -332,3 +332,19 @@ describe("looking whether there is a frame", () => {
     expect([ring.ready, ring.next()]).toEqual([true, 1]);
   });
 });
+
+test("a ring whose sides are one thread goes by the same status words", () => {
+  const guarded = new GuardedMemory(GAPPED);
+  const ring = new RxRing(guarded.buffer, guarded.byteOffset, GAPPED, { sameThread: true });
+  for (let lap = 0; lap < 3; lap++) {
+    for (let frame = 0; frame < GAPPED.frameCount; frame++) guarded.fill(frame, frame);
+    expect(readAll(ring)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  }
+  guarded.fill(0, 9);
+  const held = ring.next();
+  ring.hold(held);
+  expect(guarded.status(held)).toBe(FrameStatus.skip);
+  ring.release(held);
+  expect(guarded.status(held)).toBe(FrameStatus.unused);
+  expect(guarded.guardsIntact).toBe(true);
+});
