@@ -51,7 +51,8 @@ describe("next", () => {
   test("finds what was met while a request was answered", async () => {
     const { socket, transport } = await openMemorySocket();
     const cursor = new MessageCursor();
-    for (let type = 1; type <= 3; type++) transport.deliver(messageBytes({ type, payload: pattern(5, type) }));
+    for (let type = 1; type <= 3; type++)
+      transport.deliver(messageBytes({ type, payload: pattern(5, type) }));
     await socket.request({ type: 9 });
     for (let type = 1; type <= 3; type++) {
       expect(socket.next(cursor)).toBe(true);
@@ -111,7 +112,9 @@ describe("whenReadable", () => {
     const { socket, transport } = await openMemorySocket();
     expect(socket.take()).toBeUndefined();
     const called = new Promise<void>((resolve, reject) => socket.whenReadable({ resolve, reject }));
-    expect(() => socket.whenReadable({ resolve: () => {}, reject: () => {} })).toThrow("has a reader already");
+    expect(() => socket.whenReadable({ resolve: () => {}, reject: () => {} })).toThrow(
+      "has a reader already",
+    );
     transport.deliver(messageBytes({ type: 3 }));
     await called;
     expect(socket.take()?.type).toBe(3);

@@ -169,7 +169,13 @@ describe("a packet", () => {
     expect(buffers.size).toBe(2);
     for (const [value, { packet, payload }] of held.entries()) {
       expect([...(payload ?? packet.payload)]).toEqual([value, value, value]);
-      expect(packet).toMatchObject({ mark: value, priority: 100 + value, family: "ip", length: 3, etherType: 0x800 });
+      expect(packet).toMatchObject({
+        mark: value,
+        priority: 100 + value,
+        family: "ip",
+        length: 3,
+        etherType: 0x800,
+      });
       expect([packet.readUint16(1), [...packet.copy()]]).toEqual([value * 0x101, [value, value, value]]);
       packet.accept({ mark: value + 1 });
     }
