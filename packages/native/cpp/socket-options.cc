@@ -56,6 +56,9 @@ Napi::Value Socket::Connect(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, "connect", errno);
     return env.Undefined();
   }
+  // What others sent before is not the kernel's, which has said nothing to a socket that asked for nothing.
+  uint8_t nothing;
+  while (recv(descriptor_, &nothing, sizeof(nothing), MSG_DONTWAIT) >= 0) continue;
   connected_ = true;
   return env.Undefined();
 }

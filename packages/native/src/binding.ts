@@ -17,8 +17,9 @@ export interface NativeSocket {
   /** Binds to a port (0: the kernel chooses) and to a mask of the first 32 multicast groups; returns the port. */
   bind(portId: number, groups: number): number;
   /**
-   * Connects to the kernel: it refuses (ECONNREFUSED) what other processes send to this port from then on. Multicast messages still come, so
-   * only of a socket in no group `fill` knows that each message is the kernel's own: it does not ask who sent it, which is cheaper.
+   * Connects a new socket to the kernel: what other processes sent to this port before is thrown away, and refused (ECONNREFUSED) from then on.
+   * Multicast messages still come, so only of a socket in no group `fill` knows that each message is the kernel's own: it does not ask who sent it,
+   * which is cheaper.
    */
   connect(): void;
   /** The port that the socket is bound to; 0 while it is not. */

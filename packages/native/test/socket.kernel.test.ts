@@ -177,6 +177,7 @@ describe("send and receive", () => {
     const port = socket.bind(0, 0);
     const shape = { blockSize: 65_536, blockCount: 1, frameSize: 4096, frameCount: 16 };
     const words = new Uint32Array(socket.mapUserRing(shape, shape));
+    expect(open(NETLINK_ROUTE).send(acknowledged(1), port)).toBe(16);
     socket.connect();
     const ECONNREFUSED = 111;
     expect(open(NETLINK_ROUTE).send(acknowledged(1), port)).toBe(-ECONNREFUSED);
