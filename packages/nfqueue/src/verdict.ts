@@ -67,7 +67,7 @@ export interface VerdictSubject {
 }
 
 /** nfgenmsg, the verdict and a mark. */
-export const PLAIN_VERDICT_LENGTH: number = 4 + 12 + 8;
+const PLAIN_VERDICT_LENGTH = 4 + 12 + 8;
 /** A payload larger than that does not fit an attribute. */
 const MAXIMUM_PAYLOAD = 0xffff - 4;
 /** What a packet of the family has at the least: its network header. */
