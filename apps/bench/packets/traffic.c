@@ -279,13 +279,16 @@ static struct turn flood(void) {
   struct turn taken = {0};
   stop_consumer();
   for (long waiting = 0; now() < until;) {
-    while ((waiting + 1) * packed() <= lane->window) {
-      for (long sent = 0; sent < MOST_ON_THE_WAY && (waiting + 1) * packed() <= lane->window; sent += segments / packed()) {
-        send_burst(segments);
-        waiting += segments / packed();
-      }
+    // What waits must not exceed the window, which is all that the buffers hold.
+    for (long sent = 0; waiting * packed() + segments <= lane->window;) {
+      send_burst(segments);
+      waiting += segments / packed();
+      sent += segments / packed();
+      if (sent + segments <= MOST_ON_THE_WAY) continue;
       await_queued(waiting);
+      sent = 0;
     }
+    await_queued(waiting);
     waiting = decide(waiting, &taken);
     while (drain()) continue;
   }

@@ -39,8 +39,8 @@ import { laneOf } from "./network.mjs";
 const OVERHEAD = 1000;
 /** Packets that may wait: fewer than the queues of the consumers keep. */
 const WINDOW = 3000;
-/** The queue of npm nfqueue keeps 1,024, the kernel's default. */
-const WINDOW_OF_NPM = 960;
+/** The same where the queue of npm nfqueue keeps 1,024, the kernel's default; and where nobody looks whether the loopback interface drops any. */
+const SHORT_WINDOW = 960;
 /** With many of them to a packet. */
 const WINDOW_OF_SEGMENTS = 2400;
 const MOST_IN_A_SEND = 64;
@@ -168,8 +168,9 @@ function trafficOf({ gso, held, kind, load, queues, segmented, size, work }, rec
  * @param {Consumer | undefined} consumer
  * @param {number} receiveBuffer
  */
-function windowOf({ gso, segmented, size }, consumer, receiveBuffer) {
-  const most = segmented && gso ? WINDOW_OF_SEGMENTS : consumer?.way === "npm" ? WINDOW_OF_NPM : WINDOW;
+function windowOf({ gso, kind, segmented, size }, consumer, receiveBuffer) {
+  const short = kind === "latency" || consumer?.way === "npm";
+  const most = segmented && gso ? WINDOW_OF_SEGMENTS : short ? SHORT_WINDOW : WINDOW;
   return Math.min(most, Math.floor(receiveBuffer / (size + OVERHEAD)));
 }
 
