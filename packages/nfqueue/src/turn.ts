@@ -5,7 +5,7 @@ import type { ReadWaiter } from "@nlring/netlink";
 const MOST_PACKETS = 512;
 /** Milliseconds after which that happens with fewer: handlers may be slow, and packets of 64 KiB. */
 const MOST_TIME = 4;
-/** Packets between two looks at the clock, each of which costs as much as a fifth of handling one. */
+/** Packets between two looks at the clock. */
 const LOOKED_AT = 16;
 
 /** What one turn of the event loop spends on packets. */
@@ -33,7 +33,7 @@ export type TurnEnd = "drained" | "spent" | "over";
 
 /**
  * Takes turns until one says that it is over, or throws. Between two it waits for packets, or lets the event loop run. It does so without
- * promises: where every packet wakes its reader, they are three quarters of what that allocates.
+ * promises: where every packet wakes its reader, they are a fifth of what that allocates.
  *
  * @param wait has a waiter called when there may be a packet
  */

@@ -17,7 +17,7 @@ export interface RxRingOptions {
   readonly misplacedMessages?: boolean | undefined;
   /**
    * The producer touches the ring in calls that the reader's own thread makes, and at no other time. Its status words are read and written by
-   * ordinary accesses then, which order nothing, and are 25 ns cheaper for each message (docs/memory-ordering.md).
+   * ordinary accesses then, which order nothing, and are 12 to 25 ns cheaper for each message (docs/memory-ordering.md).
    */
   readonly sameThread?: boolean | undefined;
 }
