@@ -277,11 +277,14 @@ export class NetlinkSocket {
   /**
    * Takes the next message as `take` does, and makes no object of it: the cursor says where it lies. False where none waits. Its frame is to be
    * released by `frames`, once, if it is not OWN_MEMORY. Throws as `take`.
+   *
+   * @param trusting where the last look at the socket took all that was there, ends at that, once, and does not look again. A lone message is
+   * spared a system call, and what has come since is found by the next call, or wakes whoever waits.
    */
-  next(cursor: MessageCursor): boolean {
+  next(cursor: MessageCursor, trusting = false): boolean {
     this.#assertOpen();
     if (this.#receiving) throw new BusyError("receive() is running: a socket's messages go to one reader");
-    return this.#receiver.next(cursor);
+    return this.#receiver.next(cursor, trusting);
   }
 
   /** Holds and releases the frames of messages that `next` found. After the socket was closed it does nothing. */

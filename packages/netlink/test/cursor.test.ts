@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { NLM_F_REQUEST } from "../src/abi.js";
 import { SocketClosedError, TransportError } from "../src/errors.js";
 import { OWN_MEMORY } from "../src/message/message.js";
@@ -60,6 +60,62 @@ describe("next", () => {
       expect(payloadAt(cursor)).toEqual(pattern(5, type));
       socket.frames.releaseFrame(cursor.frame);
     }
+  });
+});
+
+describe("a reader that trusts the last look", () => {
+  test("is told once that the socket was emptied, without another look, and finds then what has come since", async () => {
+    const { socket, transport } = await openMemorySocket();
+    const cursor = new MessageCursor();
+    transport.deliver(messageBytes({ type: 3 }));
+    expect(socket.next(cursor, true)).toBe(true);
+    socket.frames.releaseFrame(cursor.frame);
+    transport.deliver(messageBytes({ type: 4 }));
+    const fill = vi.spyOn(transport, "fill");
+    expect(socket.next(cursor, true)).toBe(false);
+    expect(fill).not.toHaveBeenCalled();
+    expect(socket.next(cursor, true)).toBe(true);
+    expect(cursor.type).toBe(4);
+  });
+
+  test("looks where it does not trust, where all that was asked for came, and where frames were few", async () => {
+    const { socket, transport } = await openMemorySocket(undefined, SMALL_RING);
+    const cursor = new MessageCursor();
+    const read = (): number[] => {
+      const types = [];
+      for (; socket.next(cursor, true); types.push(cursor.type)) {
+        if (cursor.frame === OWN_MEMORY) continue;
+        if (cursor.type > 100) socket.frames.holdFrame(cursor.frame);
+        else socket.frames.releaseFrame(cursor.frame);
+      }
+      return types;
+    };
+    transport.deliver(messageBytes({ type: 3 }));
+    expect(socket.next(cursor)).toBe(true);
+    socket.frames.releaseFrame(cursor.frame);
+    transport.deliver(messageBytes({ type: 4 }));
+    expect(socket.next(cursor)).toBe(true);
+    socket.frames.releaseFrame(cursor.frame);
+    expect(socket.next(cursor)).toBe(false);
+    const many = Array.from({ length: 12 }, (_, index) => 10 + index);
+    for (const type of many) transport.deliver(messageBytes({ type }));
+    expect(read()).toEqual(many);
+    // Three of eight frames are held, so a fill of as many as are wanted finds too few.
+    for (const type of [101, 102, 103]) transport.deliver(messageBytes({ type }));
+    expect(read()).toEqual([101, 102, 103]);
+    for (const type of many) transport.deliver(messageBytes({ type }));
+    expect(read()).toEqual(many);
+  });
+
+  test("asks for few messages first, and for more while all of them come", async () => {
+    const { socket, transport } = await openMemorySocket();
+    const cursor = new MessageCursor();
+    const fill = vi.spyOn(transport, "fill");
+    for (let i = 0; i < 100; i++) transport.deliver(messageBytes({ type: 3 }));
+    for (; socket.next(cursor, true); ) socket.frames.releaseFrame(cursor.frame);
+    transport.deliver(messageBytes({ type: 3 }));
+    for (; socket.next(cursor, true); ) socket.frames.releaseFrame(cursor.frame);
+    expect(fill.mock.calls.map(([limit]) => limit)).toEqual([4, 16, 64, 64, 4]);
   });
 });
 

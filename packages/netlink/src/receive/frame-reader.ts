@@ -9,6 +9,8 @@ import type { Transport } from "../transport/transport.js";
 
 /** Frames filled by one call to the transport: what one recvmmsg takes. */
 const FILL_LIMIT = 64;
+/** For a reader that has just found the socket empty: a lone message pays for the preparation of no more. */
+const FIRST_FILL = 4;
 /** Frames filled ahead: enough of a dump that waking the other thread is a small part of it. */
 const AHEAD_LIMIT = 32;
 /** What a fill for answers takes beyond one for each, where replies are expected before the ACKs. */
@@ -66,6 +68,10 @@ export class FrameReader implements FrameKeeper {
   #losing = false;
   /** It was read empty: the loss ends behind the frames that are full. */
   #lossOver = false;
+  /** What the next fill for a reader asks for. */
+  #readerLimit = FIRST_FILL;
+  /** The last fill found fewer messages than it had room for, and nobody was told. */
+  #emptied = false;
   #received = 0;
   #overruns = 0;
   #discarded = 0;
@@ -122,12 +128,16 @@ export class FrameReader implements FrameKeeper {
    * @param forReader false where only answers are looked for: it then stops when nobody waits for one
    */
   next(forReader: boolean): Message | undefined {
-    return this.#advance(forReader) ? this.#message() : undefined;
+    return this.#advance(forReader, false) ? this.#message() : undefined;
   }
 
-  /** The same for a reader that makes its own objects: false where there is none. */
-  place(cursor: MessageCursor): boolean {
-    if (!this.#advance(true)) return false;
+  /**
+   * The same for a reader that makes its own objects: false where there is none.
+   *
+   * @param trusting ends where the last fill has emptied the socket, once, without asking it again
+   */
+  place(cursor: MessageCursor, trusting: boolean): boolean {
+    if (!this.#advance(true, trusting)) return false;
     cursor.view = this.#memory.view;
     cursor.offset = this.#start;
     cursor.end = this.#stop;
@@ -138,7 +148,7 @@ export class FrameReader implements FrameKeeper {
   }
 
   /** Goes to the next message that answers no request, if there is one. */
-  #advance(forReader: boolean): boolean {
+  #advance(forReader: boolean, trusting: boolean): boolean {
     this.interrupted = false;
     const requests = this.#requests;
     for (let answers = 0; !this.#stopped; ) {
@@ -161,6 +171,9 @@ export class FrameReader implements FrameKeeper {
           // Told before anything newer is read.
           this.#endLoss();
           this.interrupted = true;
+          return false;
+        } else if (this.#emptied && trusting) {
+          this.#emptied = false;
           return false;
         } else if (!this.#refill(forReader)) return false;
         continue;
@@ -255,13 +268,15 @@ export class FrameReader implements FrameKeeper {
 
   #refill(forReader: boolean): boolean {
     this.starved = false;
-    const limit = forReader ? FILL_LIMIT : this.#answerLimit();
+    this.#emptied = false;
+    const limit = forReader ? this.#readerLimit : this.#answerLimit();
     this.#diagnostics.malformedFrames(this.#transport.rx.malformedCount);
     for (let losses = 0; ; ) {
       const filled = this.#fill(limit);
       if (filled > 0) {
         // An overrun socket queues nothing until it was read empty. Where that is now, newer messages may be there by the next fill.
         this.#lossOver = this.#losing && !this.#transport.waits();
+        if (forReader) this.#noteFilled(filled, limit);
         // A dump that goes on: the kernel builds its next messages while these are handled.
         if (filled >= limit && !forReader && this.#requests.expectsReplies && !this.#losing) {
           this.#fillAhead();
@@ -295,6 +310,20 @@ export class FrameReader implements FrameKeeper {
     const rewound = transport.rewinds === true && !this.#fillsAhead && transport.rx.rewind();
     this.#fillsAhead = false;
     return transport.fill(limit, rewound);
+  }
+
+  /** A socket that gives all that was asked for has more: the next fill takes four times as much. */
+  #noteFilled(filled: number, limit: number): void {
+    const { geometry, heldCount, takenCount } = this.#transport.rx;
+    if (filled >= limit) {
+      this.#readerLimit = Math.min(4 * limit, FILL_LIMIT);
+    } else {
+      this.#readerLimit = FIRST_FILL;
+      this.#emptied =
+        this.#transport.fillsAll === true &&
+        !this.#losing &&
+        limit + takenCount + heldCount <= geometry.frameCount;
+    }
   }
 
   #fillAhead(): void {

@@ -95,9 +95,9 @@ export class Receiver {
   }
 
   /** The same for a reader that makes its own objects: false where none waits. */
-  next(cursor: MessageCursor): boolean {
+  next(cursor: MessageCursor, trusting: boolean): boolean {
     const met = this.#backlog.length > 0 ? this.#takeMet() : undefined;
-    if (met === undefined) return this.#noteRead(this.#frames.place(cursor));
+    if (met === undefined) return this.#noteRead(this.#frames.place(cursor, trusting));
     cursor.pointAt(met, Message.frameOf(met));
     return true;
   }

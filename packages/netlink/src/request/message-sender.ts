@@ -94,7 +94,8 @@ export class MessageSender {
 
   /** Calls what `beforeFlush` named, and sends what it commits, before the event loop waits again. */
   flushSoon(): void {
-    this.#scheduled ??= setImmediate(this.#flushScheduled);
+    // What is written while a flush gathers leaves with it.
+    if (!this.#gathering) this.#scheduled ??= setImmediate(this.#flushScheduled);
   }
 
   /** Sends what was committed. Returns 0, or the negative error number with which the system refused it. */

@@ -36,6 +36,7 @@ export class MemoryTransport extends MemorySocket implements Transport, FakeSock
   readonly kind = "memory";
   readonly reason = "given by the caller; no kernel is involved";
   readonly tellsNamespaces = true;
+  readonly fillsAll = true;
   readonly portId: number;
   readonly rx: RxRing;
   readonly tx: TxRing;

@@ -106,6 +106,7 @@ class UserRing extends SocketTransport<NativeControls> {
   readonly tx: TxRing;
 
   readonly tellsNamespaces: boolean;
+  readonly fillsAll = true;
   readonly rewinds = true;
 
   constructor(native: NativeSocket, request: TransportRequest, reason: string) {

@@ -58,6 +58,8 @@ export interface Transport {
   readonly holdsFrames?: boolean | undefined;
   /** True where `rx.namespaceId` is asked for and means what it says: a user ring's. False where undefined. */
   readonly tellsNamespaces?: boolean | undefined;
+  /** True where `fill` brings fewer messages than `limit`, although frames are free, only when no more wait. False where undefined. */
+  readonly fillsAll?: boolean | undefined;
   /** True where `fill` goes back to the first frame when told to: nothing else fills. False where undefined. */
   readonly rewinds?: boolean | undefined;
   /** Size of the receive buffer in bytes, as the kernel accounts them. */
