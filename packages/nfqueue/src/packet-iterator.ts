@@ -26,7 +26,7 @@ export interface IteratedQueue {
 export class PacketIterator implements AsyncIterableIterator<Packet> {
   readonly #queue: IteratedQueue;
   #current: Packet | undefined;
-  readonly #budget = new TurnBudget();
+  readonly #budget = new TurnBudget(() => this.#queue.endTurn());
   #pulling = false;
 
   constructor(queue: IteratedQueue) {

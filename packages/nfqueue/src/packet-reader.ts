@@ -34,11 +34,15 @@ export class PacketReader {
     this.#sender = sender;
   }
 
-  /** The next packet, after everything else that the socket had to say; undefined where none waits. */
-  take(): Packet | undefined {
+  /**
+   * The next packet, after everything else that the socket had to say; undefined where none waits.
+   *
+   * @param trusting as of `NetlinkSocket.next`: for who sends what was decided, and comes back
+   */
+  take(trusting: boolean): Packet | undefined {
     const socket = this.#socket;
     const cursor = this.#cursor;
-    while (socket.next(cursor)) {
+    while (socket.next(cursor, trusting)) {
       if (cursor.senderPort === 0 && cursor.type === MESSAGE_PACKET && this.#isOurs()) {
         const packet = new Packet(this.#verdicts, cursor, this.#layout);
         if (this.received > 0 && ((packet.id - this.lastId) | 0) <= 0) this.#sender.stopJoining();

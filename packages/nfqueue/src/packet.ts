@@ -56,6 +56,14 @@ const LARGEST_COPY = 4096;
 /** Length of the payload of a packet that has its verdict: no offset is within. */
 const DECIDED = -1;
 
+// Functions and not private methods: a class with one of those marks every object that it makes, 8 bytes a packet, and looks for the mark at
+// each call.
+/** Where the message lies, for attributes that few ask for. */
+let placeOf: (packet: Packet) => MessagePlace;
+let borrow: (packet: Packet) => Uint8Array;
+/** Says why `size` bytes at an offset cannot be read. */
+let refuse: (packet: Packet, offset: number, size: number) => never;
+
 /** What a packet needs of its queue. */
 export interface PacketQueue {
   decide(packet: Packet, verdict: number, options: VerdictOptions | undefined): void;
@@ -112,59 +120,59 @@ export class Packet implements PacketAttributes {
   }
 
   get family(): Family {
-    return readFamily(this.#place());
+    return readFamily(placeOf(this));
   }
 
   get hook(): Hook {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     return readHook(this.#view, this.#header);
   }
 
   get etherType(): number {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     return this.#view.getUint16(this.#header + 4);
   }
 
   get mark(): number {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     return this.#mark === 0 ? 0 : this.#view.getUint32(this.#mark);
   }
 
   get priority(): number {
-    return readUint32(this.#place(), this.#present, NFQA_PRIORITY) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_PRIORITY) ?? 0;
   }
 
   get inputInterface(): number {
-    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_INDEV) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_IFINDEX_INDEV) ?? 0;
   }
 
   get outputInterface(): number {
-    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_OUTDEV) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_IFINDEX_OUTDEV) ?? 0;
   }
 
   get physicalInputInterface(): number {
-    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_PHYSINDEV) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_IFINDEX_PHYSINDEV) ?? 0;
   }
 
   get physicalOutputInterface(): number {
-    return readUint32(this.#place(), this.#present, NFQA_IFINDEX_PHYSOUTDEV) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_IFINDEX_PHYSOUTDEV) ?? 0;
   }
 
   get hardwareAddress(): string | undefined {
-    return readHardwareAddress(this.#place(), this.#present);
+    return readHardwareAddress(placeOf(this), this.#present);
   }
 
   get timestamp(): bigint | undefined {
-    return readTimestamp(this.#place(), this.#present);
+    return readTimestamp(placeOf(this), this.#present);
   }
 
   get length(): number {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     return this.#payloadLength;
   }
 
   get originalLength(): number {
-    return readUint32(this.#place(), this.#present, NFQA_CAP_LEN) ?? this.#payloadLength;
+    return readUint32(placeOf(this), this.#present, NFQA_CAP_LEN) ?? this.#payloadLength;
   }
 
   get truncated(): boolean {
@@ -172,54 +180,54 @@ export class Packet implements PacketAttributes {
   }
 
   get gso(): boolean {
-    return hasInfo(this.#place(), this.#present, NFQA_SKB_GSO);
+    return hasInfo(placeOf(this), this.#present, NFQA_SKB_GSO);
   }
 
   get checksumReady(): boolean {
-    return !hasInfo(this.#place(), this.#present, NFQA_SKB_CSUMNOTREADY);
+    return !hasInfo(placeOf(this), this.#present, NFQA_SKB_CSUMNOTREADY);
   }
 
   get checksumVerified(): boolean {
-    return !hasInfo(this.#place(), this.#present, NFQA_SKB_CSUM_NOTVERIFIED);
+    return !hasInfo(placeOf(this), this.#present, NFQA_SKB_CSUM_NOTVERIFIED);
   }
 
   get uid(): number | undefined {
-    return readUint32(this.#place(), this.#present, NFQA_UID);
+    return readUint32(placeOf(this), this.#present, NFQA_UID);
   }
 
   get gid(): number | undefined {
-    return readUint32(this.#place(), this.#present, NFQA_GID);
+    return readUint32(placeOf(this), this.#present, NFQA_GID);
   }
 
   get cgroupClassId(): number {
-    return readUint32(this.#place(), this.#present, NFQA_CGROUP_CLASSID) ?? 0;
+    return readUint32(placeOf(this), this.#present, NFQA_CGROUP_CLASSID) ?? 0;
   }
 
   get vlan(): Vlan | undefined {
-    const bytes = readBytes(this.#place(), this.#present, NFQA_VLAN);
+    const bytes = readBytes(placeOf(this), this.#present, NFQA_VLAN);
     return bytes === undefined ? undefined : decodeVlan(bytes);
   }
 
   get layer2Header(): Uint8Array | undefined {
-    return readBytes(this.#place(), this.#present, NFQA_L2HDR);
+    return readBytes(placeOf(this), this.#present, NFQA_L2HDR);
   }
 
   get conntrackInfo(): ConntrackInfo | undefined {
-    const number = readUint32(this.#place(), this.#present, NFQA_CT_INFO);
+    const number = readUint32(placeOf(this), this.#present, NFQA_CT_INFO);
     return number === undefined ? undefined : conntrackInfoOf(number);
   }
 
   get conntrack(): Conntrack | undefined {
-    const bytes = readBytes(this.#place(), this.#present, NFQA_CT);
+    const bytes = readBytes(placeOf(this), this.#present, NFQA_CT);
     return bytes === undefined ? undefined : new Conntrack(bytes);
   }
 
   get expectation(): Uint8Array | undefined {
-    return readBytes(this.#place(), this.#present, NFQA_EXP);
+    return readBytes(placeOf(this), this.#present, NFQA_EXP);
   }
 
   get securityContext(): Uint8Array | undefined {
-    return readBytes(this.#place(), this.#present, NFQA_SECCTX);
+    return readBytes(placeOf(this), this.#present, NFQA_SECCTX);
   }
 
   /**
@@ -227,34 +235,34 @@ export class Packet implements PacketAttributes {
    * be taken back: kept longer, it shows another packet's bytes. `copy()` and the `read...` methods are the safe ways.
    */
   get payload(): Uint8Array {
-    this.#assertUndecided();
-    this.#bytes ??= this.#borrow();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
+    this.#bytes ??= borrow(this);
     return this.#bytes;
   }
 
   /** The packet's bytes in memory of their own, for keeping. */
   copy(): Uint8Array {
-    this.#assertUndecided();
-    return this.#borrow().slice();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
+    return borrow(this).slice();
   }
 
   // Offsets are whole where a shift leaves them as they are: Number.isInteger makes fractions of them first, at a tenth of what a packet costs.
 
   /** One byte of the packet. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint8(offset: number): number {
-    if (offset >>> 0 !== offset || offset > this.#payloadLength - 1) this.#refuse(offset, 1);
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 1) refuse(this, offset, 1);
     return this.#view.getUint8(this.#payload + offset);
   }
 
   /** Two bytes of the packet, network byte order. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint16(offset: number): number {
-    if (offset >>> 0 !== offset || offset > this.#payloadLength - 2) this.#refuse(offset, 2);
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 2) refuse(this, offset, 2);
     return this.#view.getUint16(this.#payload + offset);
   }
 
   /** Four bytes of the packet, network byte order. Throws NetlinkError ERR_OUT_OF_RANGE outside it. */
   readUint32(offset: number): number {
-    if (offset >>> 0 !== offset || offset > this.#payloadLength - 4) this.#refuse(offset, 4);
+    if (offset >>> 0 !== offset || offset > this.#payloadLength - 4) refuse(this, offset, 4);
     return this.#view.getUint32(this.#payload + offset);
   }
 
@@ -263,7 +271,7 @@ export class Packet implements PacketAttributes {
    * a `payload` of it; else the ring goes on without its frame, of which there are few.
    */
   hold(): this {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     if (!this.#held) {
       this.#held = true;
       this.#queue.hold(this);
@@ -277,13 +285,13 @@ export class Packet implements PacketAttributes {
    * QueueClosedError; the packet is undecided then, and nothing was sent.
    */
   accept(options?: VerdictOptions): void {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     this.#queue.decide(this, NF_ACCEPT, options);
   }
 
   /** Discards the packet. */
   drop(): void {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     this.#queue.decide(this, NF_DROP, undefined);
   }
 
@@ -292,7 +300,7 @@ export class Packet implements PacketAttributes {
    * the rule looks at something that changed, such as the mark. Throws as `accept`.
    */
   repeat(options?: VerdictOptions): void {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     this.#queue.decide(this, NF_REPEAT, options);
   }
 
@@ -301,7 +309,7 @@ export class Packet implements PacketAttributes {
    * Throws as `accept`.
    */
   requeue(queue: number, options?: RequeueOptions): void {
-    this.#assertUndecided();
+    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
     this.#queue.decide(this, requeueVerdict(queue, options?.bypass ?? false), options);
   }
 
@@ -332,28 +340,23 @@ export class Packet implements PacketAttributes {
     if (packet.#frame !== OWN_MEMORY) frames.releaseFrame(packet.#frame);
   }
 
-  #assertUndecided(): void {
-    if (this.#payloadLength === DECIDED) throw new PacketDecidedError(this.id);
-  }
-
-  #borrow(): Uint8Array {
-    const { buffer, byteOffset } = this.#view;
-    return new Uint8Array(buffer, byteOffset + this.#payload, this.#payloadLength);
-  }
-
-  /** For attributes that few ask for. */
-  #place(): MessagePlace {
-    this.#assertUndecided();
-    const offset = this.#offset;
-    return { view: this.#view, offset, payloadOffset: offset + NLMSG_HDRLEN, end: this.#end };
-  }
-
-  /** Says why `size` bytes at an offset cannot be read. */
-  #refuse(offset: number, size: number): never {
-    this.#assertUndecided();
-    throw new NetlinkError(
-      `${size} bytes at offset ${offset} are outside the ${this.#payloadLength} bytes of packet ${this.id}`,
-      { code: "ERR_OUT_OF_RANGE" },
-    );
+  static {
+    placeOf = (packet) => {
+      if (packet.#payloadLength === DECIDED) throw new PacketDecidedError(packet.id);
+      const offset = packet.#offset;
+      return { view: packet.#view, offset, payloadOffset: offset + NLMSG_HDRLEN, end: packet.#end };
+    };
+    borrow = (packet) => {
+      const { buffer, byteOffset } = packet.#view;
+      return new Uint8Array(buffer, byteOffset + packet.#payload, packet.#payloadLength);
+    };
+    refuse = (packet, offset, size) => {
+      const length = packet.#payloadLength;
+      if (length === DECIDED) throw new PacketDecidedError(packet.id);
+      throw new NetlinkError(
+        `${size} bytes at offset ${offset} are outside the ${length} bytes of packet ${packet.id}`,
+        { code: "ERR_OUT_OF_RANGE" },
+      );
+    };
   }
 }

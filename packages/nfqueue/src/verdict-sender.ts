@@ -47,6 +47,7 @@ export class VerdictSender {
   #verdict = 0;
   #mark = NO_MARK;
   #lastId = 0;
+  #inTurn = false;
   /** Verdicts that no send frame was free for, in order. */
   #postponed: PlainVerdict[] = [];
   #messages = 0;
@@ -68,6 +69,17 @@ export class VerdictSender {
   /** Joins nothing any more: ids came out of order. */
   stopJoining(): void {
     this.#joins = false;
+  }
+
+  /** Until `endTurn` whoever decides flushes by itself: a lone verdict pays for nothing that would see to it. */
+  beginTurn(): void {
+    this.#inTurn = true;
+  }
+
+  /** Where the turn failed before its flush, what is kept back leaves all the same. */
+  endTurn(): void {
+    this.#inTurn = false;
+    if (this.#count > 0 && !this.#socket.closed) this.#socket.flushSoon();
   }
 
   /**
@@ -96,7 +108,7 @@ export class VerdictSender {
     this.#mark = mark;
     this.#lastId = id;
     this.#count = 1;
-    this.#socket.flushSoon();
+    if (!this.#inTurn) this.#socket.flushSoon();
   }
 
   /** Gives a packet a verdict that changes more of it than its mark. Throws SystemError where the kernel takes nothing now. */

@@ -234,6 +234,23 @@ describe("the default verdict", () => {
     await running;
   });
 
+  test("has the verdicts of its turn sent where a listener for failures throws", async () => {
+    const queue = await open();
+    const broken = new Error("a broken listener");
+    queue.on("handlerError", () => {
+      throw broken;
+    });
+    const running = queue.run((packet) => {
+      if (packet.id === 3) throw new Error("of the handler");
+      packet.accept();
+    });
+    const verdicts = [1, 2, 3].map((value) => kernel.enqueue(3, { payload: bytes(value) }));
+    await expect(running).rejects.toBe(broken);
+    expect((await verdicts[0])?.verdict).toBe("accept");
+    expect((await verdicts[1])?.verdict).toBe("accept");
+    await queue.close();
+  });
+
   test("makes a process warning of the first failure when nobody listens", async () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const queue = await open();

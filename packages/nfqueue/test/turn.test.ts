@@ -15,21 +15,33 @@ describe("a turn", () => {
     vi.useRealTimers();
   });
 
-  function spent(budget: TurnBudget, milliseconds: number): number {
+  /** What a turn handles, each packet in so many milliseconds, and after how many of them it sent. */
+  function spend(milliseconds: number): { packets: number; sent: number[] } {
     let packets = 0;
+    const sent: number[] = [];
+    const budget = new TurnBudget(() => sent.push(packets));
     for (budget.renew(); budget.spend(); packets++) vi.advanceTimersByTime(milliseconds);
-    return packets;
+    return { packets, sent };
   }
 
-  test("ends after 512 packets, and the next one has as many", () => {
-    const budget = new TurnBudget();
-    expect([spent(budget, 0), spent(budget, 0)]).toEqual([512, 512]);
+  test("ends after 4 ms, and sends what was decided after each 256 packets", () => {
+    expect(spend(0.0125)).toEqual({ packets: 320, sent: [256] });
+    expect(spend(0.005)).toEqual({ packets: 800, sent: [256, 512, 768] });
+  });
+
+  test("the next one has as long", () => {
+    const budget = new TurnBudget(() => {});
+    const turn = (): number => {
+      let packets = 0;
+      for (budget.renew(); budget.spend(); packets++) vi.advanceTimersByTime(0.0125);
+      return packets;
+    };
+    expect([turn(), turn()]).toEqual([320, 320]);
   });
 
   test("ends early where packets take long, and has one at the least", () => {
-    const budget = new TurnBudget();
-    expect(spent(budget, 1)).toBe(16);
-    expect(spent(budget, 1000)).toBe(16);
+    expect(spend(1)).toEqual({ packets: 16, sent: [] });
+    expect(spend(1000)).toEqual({ packets: 16, sent: [] });
   });
 
   test("leaves the verdicts of slow handlers to the kernel before all packets were handled", async () => {
@@ -65,6 +77,36 @@ test("handlers run in the async context of the call of run, whoever wakes them",
   await nextTurn();
   await context.run("of another", () => kernel.enqueue(3, { payload: PAYLOAD }));
   expect(seen).toEqual(["of run", "of run"]);
+  await queue.close();
+  await running;
+});
+
+test("a lone packet's verdict leaves before the socket is looked at again, which happens three times", async () => {
+  const kernel = new FakeQueueKernel();
+  const calls: string[] = [];
+  const queue = await NfQueue.open(3, {
+    transport: {
+      open(request) {
+        const transport = kernel.open(request);
+        for (const name of ["fill", "drain"] as const) {
+          const call: (...values: [number, boolean]) => number = transport[name].bind(transport);
+          Object.assign(transport, {
+            [name]: (...values: [number, boolean]) => {
+              calls.push(name);
+              return call(...values);
+            },
+          });
+        }
+        return transport;
+      },
+    },
+  });
+  const running = queue.run((packet) => packet.accept());
+  await nextTurn();
+  calls.length = 0;
+  await kernel.enqueue(3, { payload: PAYLOAD });
+  await nextTurn();
+  expect(calls).toEqual(["fill", "drain", "fill", "fill", "fill"]);
   await queue.close();
   await running;
 });
