@@ -248,7 +248,7 @@ static void await_queued(long wanted) {
 }
 
 /**
- * Lets the consumer run with so many packets in its queue until a third of them is decided, or all where there is no room for so many: where
+ * Lets the consumer run with so many packets in its queue until half of them are decided, or all where there is no room for so many: where
  * each has many segments. So it finds packets all the time, as with a sender that is faster than it.
  *
  * What was let through waits in the receiver's buffer meanwhile, which has room for all: a receiver that took it at the same time would
@@ -260,7 +260,7 @@ static long decide(long packets, struct turn *taken) {
   const double started = now();
   let_consumer_run();
   if (queued() == UNKNOWN) await(&lane->back, expected(), "datagrams");
-  for (const double deadline = now() + PATIENCE; queued() > (grouped ? 0 : packets * 2 / 3);) {
+  for (const double deadline = now() + PATIENCE; queued() > (grouped ? 0 : packets / 2);) {
     nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     if (now() < deadline) continue;
     fprintf(stderr, "%ld packets wait in the queue, and no more are decided\n", queued());
