@@ -25,8 +25,8 @@ describe("a turn", () => {
   }
 
   test("ends after 4 ms, and sends what was decided after each 256 packets", () => {
-    expect(spend(0.0125)).toEqual({ packets: 320, sent: [256] });
-    expect(spend(0.005)).toEqual({ packets: 800, sent: [256, 512, 768] });
+    expect(spend(0.0125)).toEqual({ packets: 321, sent: [257] });
+    expect(spend(0.005)).toEqual({ packets: 801, sent: [257, 513, 769] });
   });
 
   test("the next one has as long", () => {
@@ -36,12 +36,12 @@ describe("a turn", () => {
       for (budget.renew(); budget.spend(); packets++) vi.advanceTimersByTime(0.0125);
       return packets;
     };
-    expect([turn(), turn()]).toEqual([320, 320]);
+    expect([turn(), turn()]).toEqual([321, 321]);
   });
 
   test("ends early where packets take long, and has one at the least", () => {
-    expect(spend(1)).toEqual({ packets: 16, sent: [] });
-    expect(spend(1000)).toEqual({ packets: 16, sent: [] });
+    expect(spend(1)).toEqual({ packets: 17, sent: [] });
+    expect(spend(1000)).toEqual({ packets: 17, sent: [] });
   });
 
   test("leaves the verdicts of slow handlers to the kernel before all packets were handled", async () => {
@@ -81,32 +81,48 @@ test("handlers run in the async context of the call of run, whoever wakes them",
   await running;
 });
 
-test("a lone packet's verdict leaves before the socket is looked at again, which happens three times", async () => {
-  const kernel = new FakeQueueKernel();
-  const calls: string[] = [];
-  const queue = await NfQueue.open(3, {
-    transport: {
-      open(request) {
-        const transport = kernel.open(request);
-        for (const name of ["fill", "drain"] as const) {
-          const call: (...values: [number, boolean]) => number = transport[name].bind(transport);
-          Object.assign(transport, {
-            [name]: (...values: [number, boolean]) => {
-              calls.push(name);
-              return call(...values);
+describe("after the verdict of the packets that were there", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("a reader sleeps at once, unless packets follow each other closely: then it looks for more", async () => {
+    const kernel = new FakeQueueKernel();
+    const calls: string[] = [];
+    const queue = await NfQueue.open(3, {
+      transport: {
+        open(request) {
+          const transport = kernel.open(request);
+          const fill = transport.fill.bind(transport);
+          const drain = transport.drain.bind(transport);
+          return Object.assign(transport, {
+            fill: (limit: number, rewound: boolean) => {
+              calls.push("look");
+              return fill(limit, rewound);
+            },
+            drain: () => {
+              calls.push("send");
+              return drain();
             },
           });
-        }
-        return transport;
+        },
       },
-    },
+    });
+    const running = queue.run((packet) => packet.accept());
+    const callsAfter = async (milliseconds: number): Promise<string[]> => {
+      vi.advanceTimersByTime(milliseconds);
+      calls.length = 0;
+      await kernel.enqueue(3, { payload: PAYLOAD });
+      await nextTurn();
+      return calls;
+    };
+    expect(await callsAfter(1)).toEqual(["look", "send"]);
+    expect(await callsAfter(1)).toEqual(["look", "send"]);
+    expect(await callsAfter(0)).toEqual(["look", "send", "look", "look", "look", "look", "look"]);
+    await queue.close();
+    await running;
   });
-  const running = queue.run((packet) => packet.accept());
-  await nextTurn();
-  calls.length = 0;
-  await kernel.enqueue(3, { payload: PAYLOAD });
-  await nextTurn();
-  expect(calls).toEqual(["fill", "drain", "fill", "fill", "fill"]);
-  await queue.close();
-  await running;
 });
