@@ -54,9 +54,7 @@ export function writeCharts(file, folder) {
  * @param {ResultFile} file
  */
 function plainResults({ results }) {
-  return results.filter(
-    (result) => isPlain(result) && result.held === 0 && result.queues === 1 && result.work === "inspect",
-  );
+  return results.filter((result) => isPlain(result) && result.queues === 1 && result.work === "inspect");
 }
 
 /** @param {ResultFile} file */

@@ -17,7 +17,7 @@ import { median } from "./suite.mjs";
  * disturb less; the median
  */
 
-const NAME_WIDTH = 34;
+const NAME_WIDTH = 38;
 /** From here on a consumer counts as the slowest part. */
 const SATURATED = 0.9;
 const RINGS = ["nlring-run", "nlring-iterate"];
@@ -29,7 +29,6 @@ const RINGS = ["nlring-run", "nlring-iterate"];
  */
 export function labelOf(result) {
   const remarks = remarksOf(result);
-  if (result.held > 0) remarks.push(`${result.held} held`);
   if (result.queues > 1) remarks.push(`${result.queues} queues`);
   return [result.consumer, ...remarks].join(", ");
 }
@@ -39,13 +38,14 @@ export function labelOfConsumer(consumer) {
   return [consumer.name, ...remarksOf(consumer)].join(", ");
 }
 
-/** @param {Pick<Result, "coalesce" | "conntrack" | "frames" | "transport">} consumer */
-function remarksOf({ coalesce, conntrack, frames, transport }) {
+/** @param {Pick<Result, "coalesce" | "conntrack" | "frames" | "held" | "transport">} consumer */
+function remarksOf({ coalesce, conntrack, frames, held, transport }) {
   const remarks = [];
   if (!coalesce) remarks.push("coalesce off");
   if (transport !== undefined) remarks.push(transport);
   if (conntrack === true) remarks.push("conntrack");
   if (frames !== undefined) remarks.push(`${frames} frames`);
+  if (held !== undefined) remarks.push(`${held} held`);
   return remarks;
 }
 
@@ -114,7 +114,7 @@ export function ratiosOf(results) {
     if (result.latency !== undefined) continue;
     for (const other of results) {
       if (titleOf(other) !== titleOf(result) || !areCompared(result, other)) continue;
-      if (other.held !== result.held || other.queues !== result.queues) continue;
+      if (other.queues !== result.queues) continue;
       ratios.push(ratioOf(result, other));
     }
   }
@@ -126,8 +126,8 @@ export function ratiosOf(results) {
  *
  * @param {Result} result
  */
-export function isPlain({ conntrack, frames, transport }) {
-  return frames === undefined && conntrack === undefined && transport === undefined;
+export function isPlain({ conntrack, frames, held, transport }) {
+  return frames === undefined && held === undefined && conntrack === undefined && transport === undefined;
 }
 
 /**

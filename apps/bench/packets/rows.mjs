@@ -8,6 +8,7 @@
  * @property {number} [frames] of nlring's ring
  * @property {true} [conntrack] takes packets with their connections
  * @property {"user-ring" | "kernel-ring"} [transport] nlring's, where it is not the one it chooses
+ * @property {number} [held] packets that wait all the while
  *
  * @typedef {object} Row
  * @property {string} workload
@@ -17,9 +18,9 @@
  * @property {number} payload where the payload begins in a packet
  * @property {boolean} segmented whether packets come over the link with their segments
  * @property {boolean} gso whether the consumer takes them so
- * @property {number} held packets that wait all the while
  * @property {number} queues
  * @property {number} load latency: part of the consumer's own packets/s; 0 is one packet at a time
+ * @property {number} weight times as many turns as in other rows: figures of this one are quoted
  * @property {Consumer[]} consumers
  */
 
@@ -46,6 +47,9 @@ const WORKS = ["accept", "inspect", "drop-half", "rewrite"];
 /** Bytes of payload, as the chart has them. */
 export const SIZES = [18, 64, 256, 512, 1024, 1400];
 
+/** Those of them that tables quote. */
+const QUOTED = [64, 1400];
+
 /**
  * @param {string} name
  * @param {Consumer["way"]} way
@@ -69,9 +73,9 @@ function datagrams(size, rest = {}) {
     payload: UDP_PAYLOAD,
     segmented: false,
     gso: false,
-    held: 0,
     queues: 1,
     load: 0,
+    weight: 1,
     consumers: ALL,
     ...rest,
   };
@@ -95,6 +99,7 @@ function stream(gso) {
     payload: TCP_PAYLOAD,
     segmented: true,
     gso,
+    weight: gso ? 3 : 1,
     consumers: gso ? TAKING_GSO : ALL,
   });
 }
@@ -105,6 +110,7 @@ function latency(load) {
     workload: load === 0 ? "latency-low" : `latency-${Math.round(load * 100)}`,
     kind: "latency",
     load,
+    weight: load === 0 ? 3 : 1,
     consumers: [RUN, ITERATE, SOCKET, NPM, CLASSIC, GATHERED],
   });
 }
@@ -127,9 +133,10 @@ export function quickRows() {
 }
 
 export function fullRows() {
+  const held = [0, 1000, 4000].map((count) => ({ ...SEPARATE, held: count }));
   const frames = [64, 256, 1024, 8192].map((count) => ({ ...RUN, frames: count }));
   return [
-    ...SIZES.map((size) => datagrams(size)),
+    ...SIZES.map((size) => datagrams(size, { weight: QUOTED.includes(size) ? 3 : 1 })),
     ...WORKS.filter((work) => work !== "inspect").map((work) => datagrams(64, { work })),
     datagrams(64, { gso: true, consumers: TAKING_GSO }),
     datagrams(1400, { gso: true, consumers: TAKING_GSO }),
@@ -140,7 +147,7 @@ export function fullRows() {
     latency(0),
     latency(0.7),
     datagrams(64, { consumers: frames }),
-    ...[1000, 4000].map((held) => datagrams(64, { held, consumers: [SEPARATE] })),
+    datagrams(64, { consumers: held }),
     datagrams(64, { consumers: [{ ...RUN, conntrack: true }, USER_RING] }),
     datagrams(64, { consumers: [{ ...RUN, transport: "kernel-ring" }, USER_RING] }),
     datagrams(64, { queues: 2, consumers: [RUN, GATHERED] }),

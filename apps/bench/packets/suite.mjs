@@ -19,7 +19,7 @@ import { runTrial } from "./trial.mjs";
  * @property {number} [frames]
  * @property {true} [conntrack]
  * @property {"user-ring" | "kernel-ring"} [transport]
- * @property {number} held
+ * @property {number} [held]
  * @property {number} queues
  * @property {number} packetsPerSecond packets as the consumer gets them: one with many segments counts once
  * @property {number} bitsPerSecond bits of payload that were handled
@@ -88,7 +88,7 @@ async function measureRow(row, programs, { countCalls, rounds, ...timing }) {
  * @param {readonly Trial[]} trials
  * @returns {Result}
  */
-function summarize({ gso, held, kind, queues, work, workload }, consumer, trials) {
+function summarize({ gso, kind, queues, work, workload }, consumer, trials) {
   const middle = (/** @type {(trial: Trial) => number} */ figure) => median(trials.map(figure));
   // Only all turns together say how many packets carried the bytes.
   const runs = trials.flatMap(({ counts, reading }) =>
@@ -101,7 +101,6 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
     consumer: consumer.name,
     gso,
     coalesce: consumer.coalesce,
-    held,
     queues,
     packetsPerSecond: median(runs),
     bitsPerSecond:
@@ -115,8 +114,9 @@ function summarize({ gso, held, kind, queues, work, workload }, consumer, trials
     runs,
     cpuRuns: trials.map(({ reading }) => ((reading.user + reading.system) * 1e9) / reading.packets),
   };
-  const { conntrack, frames, transport } = consumer;
+  const { conntrack, frames, held, transport } = consumer;
   if (frames !== undefined) result.frames = frames;
+  if (held !== undefined) result.held = held;
   if (conntrack !== undefined) result.conntrack = conntrack;
   if (transport !== undefined) result.transport = transport;
   if (trials.every(({ reading }) => reading.allocatedBytes !== undefined)) {

@@ -2,7 +2,7 @@
 // consumer pays for waking a receiver up. All consumers of a row are there at once, and take turns of some ten milliseconds: what else the
 // machine does meets all of them alike.
 //
-// usage: traffic KIND NAME=NUMBER... lane=PORT:CONSUMER:WINDOW...
+// usage: traffic KIND NAME=NUMBER... lane=PORT:CONSUMER:WINDOW:HELD...
 //   KIND     udp: datagrams, a window at a time; tcp: one connection's bytes; latency: datagrams at a pace, timed
 //   lane     the port whose packets a consumer decides, the consumer's process id, and how many datagrams may wait for it
 //   size     bytes of payload of a datagram
@@ -13,7 +13,6 @@
 //   turn     milliseconds of a turn
 //   half     1 where every second datagram is dropped
 //   grouped  1 where the segments of a send are one packet to the consumer
-//   held     datagrams before everything else that come back behind the second mark
 //   flows    destination addresses (127.0.0.1 and on), used in turn
 //   load     latency: percent of what sender and consumer can do together; 0 is the next datagram a millisecond behind the last one's arrival
 //
@@ -58,6 +57,8 @@ struct lane {
   pid_t consumer;
   /** Datagrams that may be under way. */
   long window;
+  /** Datagrams before everything else that come back behind the second mark. */
+  long held;
   struct sockaddr_in to[MOST_FLOWS];
   int receiver, from, at;
   uint64_t sent, back, rewritten, marks_back, held_back;
@@ -70,7 +71,7 @@ struct lane {
   uint64_t sent_before, back_before, rewritten_before, stream_before, retransmitted_before;
 };
 
-static long size = 64, segments = 1, window, turn = 60, turns = 10, half, grouped, held, flows = 1, load, prelude;
+static long size = 64, segments = 1, window, turn = 60, turns = 10, half, grouped, flows = 1, load, prelude;
 static struct lane lanes[MOST_LANES], *lane;
 static int lane_count, sender;
 /** A file in memory that TCP sends from, as a server of files does: the sender copies nothing, or it would be slower than the consumers. */
@@ -226,7 +227,8 @@ static long queued(void) {
   }
   while (fscanf(queues, "%*u %*d %ld %*[^\n]", &waiting) == 1) sum += waiting;
   fclose(queues);
-  return sum - held * lane_count;
+  for (int i = 0; i < lane_count; i++) sum -= lanes[i].held;
+  return sum;
 }
 
 /**
@@ -413,7 +415,7 @@ static void warm_up(bool tcp, bool latency) {
   if (tcp) connect_lane();
   play_prelude(tcp ? PRELUDE_WINDOW : lane->window < MOST_ON_THE_WAY ? lane->window : MOST_ON_THE_WAY);
   cut_sends_into((int)size);
-  for (long i = 0; i < held; i++) {
+  for (long i = 0; i < lane->held; i++) {
     send_short(2);
     // They are read as they come, so they do not wait in the consumer's receive buffer.
     if (i % 64 == 63) pause_briefly();
@@ -466,7 +468,7 @@ static void run(bool tcp, bool latency) {
   }
   for (lane = lanes; lane < lanes + all; lane++) {
     mark();
-    await(&lane->held_back, (uint64_t)held, "held datagrams");
+    await(&lane->held_back, (uint64_t)lane->held, "held datagrams");
     if (latency) qsort(lane->latencies, lane->latency_count, sizeof(double), compare);
     print_counts(tcp);
   }
@@ -474,7 +476,7 @@ static void run(bool tcp, bool latency) {
 
 static void add_lane(const char *text) {
   struct lane *new = &lanes[lane_count];
-  if (lane_count == MOST_LANES || sscanf(text, "lane=%hu:%d:%ld", &new->port, &new->consumer, &new->window) != 3) {
+  if (lane_count == MOST_LANES || sscanf(text, "lane=%hu:%d:%ld:%ld", &new->port, &new->consumer, &new->window, &new->held) != 4) {
     fprintf(stderr, "no lane: %s\n", text);
     exit(EXIT_FAILURE);
   }
@@ -486,7 +488,7 @@ static void option(const char *text) {
     const char *name;
     long *value;
   } options[] = {{"size=", &size}, {"segments=", &segments}, {"window=", &window}, {"turn=", &turn}, {"turns=", &turns}, {"half=", &half},
-                 {"grouped=", &grouped}, {"held=", &held}, {"flows=", &flows}, {"load=", &load}, {"prelude=", &prelude}};
+                 {"grouped=", &grouped}, {"flows=", &flows}, {"load=", &load}, {"prelude=", &prelude}};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     const size_t length = strlen(options[i].name);
     if (strncmp(text, options[i].name, length) != 0) continue;
@@ -499,7 +501,7 @@ static void option(const char *text) {
 int main(int count, char **arguments) {
   for (int i = 2; i < count; i++) option(arguments[i]);
   if (count < 3 || lane_count == 0) {
-    fputs("usage: traffic udp|tcp|latency NAME=NUMBER... lane=PORT:CONSUMER:WINDOW...\n", stderr);
+    fputs("usage: traffic udp|tcp|latency NAME=NUMBER... lane=PORT:CONSUMER:WINDOW:HELD...\n", stderr);
     return EXIT_FAILURE;
   }
   if (size < 16 || segments < 1 || size * segments > 65507 || flows < 1 || flows > MOST_FLOWS || turns < 1 || turns > MOST_TURNS) {

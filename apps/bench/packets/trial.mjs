@@ -70,10 +70,10 @@ export async function runTrial(row, consumers, programs, { countCalls = false, p
       ...trafficOf(row, receiveBuffer),
       `prelude=${prelude}`,
       `turn=${turn}`,
-      `turns=${turns}`,
+      `turns=${turns * row.weight}`,
       ...running.map(
         ({ pid }, lane) =>
-          `lane=${laneOf(lane).port}:${pid}:${windowOf(row, consumers[lane], receiveBuffer)}`,
+          `lane=${laneOf(lane).port}:${pid}:${windowOf(row, consumers[lane], receiveBuffer)}:${consumers[lane]?.held ?? 0}`,
       ),
     ]);
     // A consumer that fails would leave the sender waiting.
@@ -144,7 +144,7 @@ function commandOf(
  * @param {Row} row
  * @param {number} receiveBuffer the smallest of the consumers'
  */
-function trafficOf({ gso, held, kind, load, queues, segmented, size, work }, receiveBuffer) {
+function trafficOf({ gso, kind, load, queues, segmented, size, work }, receiveBuffer) {
   // The receive buffer is what bounds TCP: all that is under way must fit into the consumer's.
   if (kind === "tcp") return ["tcp", `window=${Math.round(receiveBuffer / 8)}`];
   const segments = kind === "latency" ? 1 : Math.min(MOST_IN_A_SEND, Math.floor(LARGEST_SEND / size));
@@ -153,7 +153,6 @@ function trafficOf({ gso, held, kind, load, queues, segmented, size, work }, rec
     kind,
     `size=${size}`,
     `segments=${Math.min(segments, Math.max(1, room >> 1))}`,
-    `held=${held}`,
     `flows=${queues === 1 ? 1 : 8}`,
     `half=${work === "drop-half" ? 1 : 0}`,
     `grouped=${segmented && gso ? 1 : 0}`,
