@@ -60,7 +60,7 @@ struct lane {
   /** Datagrams before everything else that come back behind the second mark. */
   long held;
   struct sockaddr_in to[MOST_FLOWS];
-  int receiver, from, at;
+  int receiver, listener, from, at;
   uint64_t sent, back, rewritten, marks_back, held_back;
   uint64_t stream_sent, stream_back;
   uint32_t sequence, digest;
@@ -68,7 +68,7 @@ struct lane {
   size_t latency_count;
   struct turn turns[MOST_TURNS];
   /** What was counted by the first mark. */
-  uint64_t sent_before, back_before, rewritten_before, stream_before, retransmitted_before;
+  uint64_t sent_before, back_before, rewritten_before, stream_before, retransmitted, retransmitted_before;
 };
 
 static long size = 64, segments = 1, window, turn = 60, turns = 10, half, grouped, flows = 1, load, prelude;
@@ -380,18 +380,33 @@ static uint64_t retransmitted(void) {
   return info.tcpi_total_retrans;
 }
 
-static void connect_lane(void) {
-  const int listener = socket_with(SOCK_STREAM, (int)window);
+static void listen_on_lane(void) {
+  lane->listener = socket_with(SOCK_STREAM, (int)window);
   const int on = 1;
+  setsockopt(lane->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (bind(lane->listener, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0 || listen(lane->listener, 1) != 0)
+    fail("listen");
+}
+
+static void connect_lane(void) {
   lane->from = socket_with(SOCK_STREAM, 0);
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(listener, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0 || listen(listener, 1) != 0) fail("listen");
   if (connect(lane->from, (struct sockaddr *)&lane->to[0], sizeof(lane->to[0])) != 0) fail("connect");
   // Others may pace what is sent (bbr), and be the slower side.
   if (setsockopt(lane->from, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno")) != 0) fail("TCP_CONGESTION");
   if (fcntl(lane->from, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
-  lane->at = accept(listener, NULL, NULL);
+  lane->at = accept(lane->listener, NULL, NULL);
   if (lane->at < 0) fail("accept");
+}
+
+/** One turn's connection: one in ten or so stays at half the speed of the others, whoever consumes, and would be all that a consumer is measured by. */
+static struct turn stream_anew(void) {
+  connect_lane();
+  const struct turn taken = stream();
+  lane->retransmitted += retransmitted();
+  // Who closes first keeps the port for a minute: the sender, whose port is any.
+  close(lane->from);
+  close(lane->at);
+  return taken;
 }
 
 static int compare(const void *a, const void *b) {
@@ -411,7 +426,7 @@ static void print_counts(bool tcp) {
   }
   if (tcp)
     printf("],\"bytes\":%llu,\"retransmitted\":%llu}\n", (unsigned long long)(lane->stream_sent - lane->stream_before),
-           (unsigned long long)(retransmitted() - lane->retransmitted_before));
+           (unsigned long long)(lane->retransmitted - lane->retransmitted_before));
   else
     printf("],\"bytes\":%llu,\"sent\":%llu,\"back\":%llu,\"rewritten\":%llu,\"digest\":%u,\"held\":%llu,\"p50\":%.2f,\"p99\":%.2f,\"timed\":%zu}\n",
            (unsigned long long)((lane->sent - lane->sent_before) * (uint64_t)size),
@@ -426,7 +441,7 @@ static void cut_sends_into(int bytes) {
 }
 
 static void warm_up(bool tcp, bool latency) {
-  if (tcp) connect_lane();
+  if (tcp) listen_on_lane();
   play_prelude(tcp ? PRELUDE_WINDOW : lane->window < MOST_ON_THE_WAY ? lane->window : MOST_ON_THE_WAY);
   cut_sends_into((int)size);
   for (long i = 0; i < lane->held; i++) {
@@ -437,7 +452,7 @@ static void warm_up(bool tcp, bool latency) {
   // All lanes' held packets are taken off what waits: those of the others are not there yet.
   for (int i = 0; i < WARM_TURNS; i++) {
     if (tcp) {
-      stream();
+      stream_anew();
     } else if (!latency) {
       flood();
     } else if (load == 0) {
@@ -468,7 +483,7 @@ static void run(bool tcp, bool latency) {
     lane->back_before = lane->back;
     lane->rewritten_before = lane->rewritten;
     lane->stream_before = lane->stream_sent;
-    if (tcp) lane->retransmitted_before = retransmitted();
+    lane->retransmitted_before = lane->retransmitted;
     lane->digest = 0;
     if (latency) lane->latencies = calloc(MOST_LATENCIES, sizeof(double));
   }
@@ -477,7 +492,7 @@ static void run(bool tcp, bool latency) {
     for (int place = 0; place < all; place++) {
       // Who goes first changes from turn to turn.
       lane = &lanes[(place + i) % all];
-      lane->turns[i] = tcp ? stream() : latency ? pace() : flood();
+      lane->turns[i] = tcp ? stream_anew() : latency ? pace() : flood();
     }
   }
   for (lane = lanes; lane < lanes + all; lane++) {
