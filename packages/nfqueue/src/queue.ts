@@ -40,8 +40,8 @@ import { VerdictSender } from "./verdict-sender.js";
 import { type HandlerTurn, Verdicts } from "./verdicts.js";
 
 /**
- * How often a reader that has decided something, and sent it, looks for more before it sleeps, where packets follow each other closely. These looks
- * take some 5 us; to fall asleep and be woken takes the reader 10, and whoever sends the packets some of its own time.
+ * How often a reader that has decided something, and sent it, looks for more before it sleeps, where packets follow each other closely. A look at an
+ * empty socket takes less than 1 us; a reader that slept instead cost a TCP sender of segments, which had to wake it, 3 to 6 % of its speed.
  */
 const LOOKS = 5;
 /** Milliseconds between two times when all was decided: with less, packets follow each other closely. */
@@ -332,7 +332,7 @@ export class NfQueue extends EventEmitter<QueueEvents> {
         this.#endTurn();
         if (!drained) return "spent";
         if (reader.received === received) looks--;
-        else looks = this.#isBusy() ? LOOKS : 0;
+        else looks = this.#decidedAgain() ? LOOKS : 0;
         if (looks <= 0 || this.#closing !== undefined) return "drained";
       }
     } finally {
@@ -340,8 +340,8 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     }
   }
 
-  /** To be asked when all was decided: true where that was so a moment ago too. */
-  #isBusy(): boolean {
+  /** Notes that all was decided; true where that was so a moment ago too. */
+  #decidedAgain(): boolean {
     const before = this.#lastDecided;
     this.#lastDecided = performance.now();
     return this.#lastDecided - before < CLOSE;
