@@ -49,6 +49,8 @@ export const SIZES = [18, 64, 256, 512, 1024, 1400];
 
 /** Those of them that tables quote. */
 const QUOTED = [64, 1400];
+/** The weight of rows that are quoted. */
+const THOROUGH = 3;
 
 /**
  * @param {string} name
@@ -99,7 +101,7 @@ function stream(gso) {
     payload: TCP_PAYLOAD,
     segmented: true,
     gso,
-    weight: gso ? 3 : 1,
+    weight: gso ? THOROUGH : 1,
     consumers: gso ? TAKING_GSO : ALL,
   });
 }
@@ -110,7 +112,7 @@ function latency(load) {
     workload: load === 0 ? "latency-low" : `latency-${Math.round(load * 100)}`,
     kind: "latency",
     load,
-    weight: load === 0 ? 3 : 1,
+    weight: load === 0 ? THOROUGH : 1,
     consumers: [RUN, ITERATE, SOCKET, NPM, CLASSIC, GATHERED],
   });
 }
@@ -136,7 +138,7 @@ export function fullRows() {
   const held = [0, 1000, 4000].map((count) => ({ ...SEPARATE, held: count }));
   const frames = [64, 256, 1024, 8192].map((count) => ({ ...RUN, frames: count }));
   return [
-    ...SIZES.map((size) => datagrams(size, { weight: QUOTED.includes(size) ? 3 : 1 })),
+    ...SIZES.map((size) => datagrams(size, { weight: QUOTED.includes(size) ? THOROUGH : 1 })),
     ...WORKS.filter((work) => work !== "inspect").map((work) => datagrams(64, { work })),
     datagrams(64, { gso: true, consumers: TAKING_GSO }),
     datagrams(1400, { gso: true, consumers: TAKING_GSO }),
