@@ -442,7 +442,9 @@ static void cut_sends_into(int bytes) {
 
 static void warm_up(bool tcp, bool latency) {
   if (tcp) listen_on_lane();
-  play_prelude(tcp ? PRELUDE_WINDOW : lane->window < MOST_ON_THE_WAY ? lane->window : MOST_ON_THE_WAY);
+  // What runs when a lone packet wakes the consumer is compiled by lone packets.
+  const long prelude_window = latency ? 1 : tcp ? PRELUDE_WINDOW : MOST_ON_THE_WAY;
+  play_prelude(lane->window < prelude_window ? lane->window : prelude_window);
   cut_sends_into((int)size);
   for (long i = 0; i < lane->held; i++) {
     send_short(2);
