@@ -7,6 +7,8 @@ const LONGEST_TURN = 4;
 const SENT_TOGETHER = 256;
 /** Packets between two looks at the clock. */
 const LOOKED_AT = 16;
+/** Packets handled at the first of them. */
+const FIRST_LOOK = 2;
 
 /** What one turn of the event loop spends on packets. */
 export class TurnBudget {
@@ -24,18 +26,18 @@ export class TurnBudget {
     this.#packets = 0;
   }
 
-  /** To be asked before each packet: false where the turn is over. Throws what sending throws. */
+  /** To be asked before each look for a packet: false where the turn is over. Throws what sending throws. */
   spend(): boolean {
     const handled = this.#packets++;
-    // From the second on: a lone packet does without the clock.
-    if (handled % LOOKED_AT !== 1) return true;
+    // A lone packet, behind which no other is found, does without the clock.
+    if (handled % LOOKED_AT !== FIRST_LOOK) return true;
     const now = performance.now();
-    if (handled === 1) {
+    if (handled === FIRST_LOOK) {
       this.#started = now;
       return true;
     }
     if (now - this.#started >= LONGEST_TURN) return false;
-    if (handled % SENT_TOGETHER === 1) this.#send();
+    if (handled % SENT_TOGETHER === FIRST_LOOK) this.#send();
     return true;
   }
 }

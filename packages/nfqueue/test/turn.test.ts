@@ -25,8 +25,8 @@ describe("a turn", () => {
   }
 
   test("ends after 4 ms, and sends what was decided after each 256 packets", () => {
-    expect(spend(0.0125)).toEqual({ packets: 321, sent: [257] });
-    expect(spend(0.005)).toEqual({ packets: 801, sent: [257, 513, 769] });
+    expect(spend(0.0125)).toEqual({ packets: 322, sent: [258] });
+    expect(spend(0.005)).toEqual({ packets: 802, sent: [258, 514, 770] });
   });
 
   test("the next one has as long", () => {
@@ -36,12 +36,22 @@ describe("a turn", () => {
       for (budget.renew(); budget.spend(); packets++) vi.advanceTimersByTime(0.0125);
       return packets;
     };
-    expect([turn(), turn()]).toEqual([321, 321]);
+    expect([turn(), turn()]).toEqual([322, 322]);
+  });
+
+  test("takes no clock for a lone packet", () => {
+    const now = vi.spyOn(performance, "now");
+    const budget = new TurnBudget(() => {});
+    budget.renew();
+    expect([budget.spend(), budget.spend()]).toEqual([true, true]);
+    expect(now).not.toHaveBeenCalled();
+    budget.spend();
+    expect(now).toHaveBeenCalledOnce();
   });
 
   test("ends early where packets take long, and has one at the least", () => {
-    expect(spend(1)).toEqual({ packets: 17, sent: [] });
-    expect(spend(1000)).toEqual({ packets: 17, sent: [] });
+    expect(spend(1)).toEqual({ packets: 18, sent: [] });
+    expect(spend(1000)).toEqual({ packets: 18, sent: [] });
   });
 
   test("leaves the verdicts of slow handlers to the kernel before all packets were handled", async () => {
