@@ -340,8 +340,9 @@ export class NetlinkSocket {
   }
 
   /**
-   * Takes room for a whole message in a TX frame and returns where it starts in `sendView`: for messages of one shape, which the caller writes
-   * field by field, header and padding included, before anything else is done with the socket. It leaves as what `compose` started does.
+   * Takes room for a whole message in a TX frame and returns the index in `sendWords` of its first word: for messages of one shape, which the
+   * caller writes word by word, header and padding included, before anything else is done with the socket. It leaves as what `compose` started
+   * does.
    *
    * @param length bytes of the message, a multiple of 4
    */
@@ -350,12 +351,12 @@ export class NetlinkSocket {
     this.#requester.sendRun();
     const place = this.#sender.place(length);
     this.#sender.flushSoon();
-    return place;
+    return place / 4;
   }
 
-  /** The memory of the TX ring. */
-  get sendView(): DataView {
-    return this.#transport.tx.view;
+  /** The memory of the TX ring, as 32-bit words in host byte order. */
+  get sendWords(): Uint32Array {
+    return this.#transport.tx.words;
   }
 
   /**

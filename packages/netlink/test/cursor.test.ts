@@ -154,7 +154,7 @@ describe("place", () => {
       } else {
         const at = socket.place(32);
         const message = messageBytes({ type, flags: NLM_F_REQUEST, portId: socket.portId, payload });
-        for (const [offset, byte] of message.entries()) socket.sendView.setUint8(at + offset, byte);
+        socket.sendWords.set(new Uint32Array(message.buffer, message.byteOffset, message.length / 4), at);
       }
       expected.push({ type, payload });
     }

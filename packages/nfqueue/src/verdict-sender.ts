@@ -39,7 +39,7 @@ interface PlainVerdict {
 export class VerdictSender {
   readonly #socket: NetlinkSocket;
   readonly #queue: number;
-  readonly #view: DataView;
+  readonly #words: Uint32Array;
   readonly #portId: number;
   #joins: boolean;
   // The verdict that is kept back: of `#count` packets, the last of which is `#lastId`.
@@ -55,7 +55,7 @@ export class VerdictSender {
   constructor(socket: NetlinkSocket, queue: number, joins: boolean) {
     this.#socket = socket;
     this.#queue = queue;
-    this.#view = socket.sendView;
+    this.#words = socket.sendWords;
     this.#portId = socket.portId;
     this.#joins = joins && socket.transport.kind !== "kernel-ring";
     socket.beforeFlush(() => this.#flushKept());
@@ -163,25 +163,33 @@ export class VerdictSender {
     }
   }
 
-  /** Writes a message of a shape that is always the same field by field: by a MessageWriter it takes three times as long. */
+  /** Writes a message of a shape that is always the same word by word: a field through a DataView takes some 40 instructions, a word less than 10. */
   #place(type: number, verdict: number, mark: number, id: number): void {
     const length = mark === NO_MARK ? VERDICT_LENGTH : MARKED_LENGTH;
+    const words = this.#words;
     const at = this.#socket.place(length);
-    const view = this.#view;
-    view.setUint32(at, length, HOST_IS_LITTLE_ENDIAN);
-    view.setUint16(at + 4, type, HOST_IS_LITTLE_ENDIAN);
-    view.setUint16(at + 6, NLM_F_REQUEST, HOST_IS_LITTLE_ENDIAN);
-    view.setUint32(at + 8, 0, HOST_IS_LITTLE_ENDIAN);
-    view.setUint32(at + 12, this.#portId, HOST_IS_LITTLE_ENDIAN);
+    words[at] = length;
+    words[at + 1] = pair(type, NLM_F_REQUEST);
+    words[at + 2] = 0;
+    words[at + 3] = this.#portId;
     // Family AF_UNSPEC and version NFNETLINK_V0, both 0, and the queue.
-    view.setUint32(at + 16, this.#queue);
-    view.setUint16(at + 20, 12, HOST_IS_LITTLE_ENDIAN);
-    view.setUint16(at + 22, NFQA_VERDICT_HDR, HOST_IS_LITTLE_ENDIAN);
-    view.setUint32(at + 24, verdict);
-    view.setUint32(at + 28, id);
+    words[at + 4] = networkOrder(this.#queue);
+    words[at + 5] = pair(12, NFQA_VERDICT_HDR);
+    words[at + 6] = networkOrder(verdict);
+    words[at + 7] = networkOrder(id);
     if (mark === NO_MARK) return;
-    view.setUint16(at + 32, 8, HOST_IS_LITTLE_ENDIAN);
-    view.setUint16(at + 34, NFQA_MARK, HOST_IS_LITTLE_ENDIAN);
-    view.setUint32(at + 36, mark);
+    words[at + 8] = pair(8, NFQA_MARK);
+    words[at + 9] = networkOrder(mark);
   }
+}
+
+/** The word that has two 16-bit numbers in host byte order behind each other. */
+function pair(first: number, second: number): number {
+  return HOST_IS_LITTLE_ENDIAN ? first | (second << 16) : (first << 16) | second;
+}
+
+/** The word that has a 32-bit number in network byte order. */
+function networkOrder(number: number): number {
+  if (!HOST_IS_LITTLE_ENDIAN) return number;
+  return (number << 24) | ((number & 0xff00) << 8) | ((number >>> 8) & 0xff00) | (number >>> 24);
 }

@@ -22,6 +22,8 @@ export class TxRing {
   /** The whole memory; payload offsets are absolute in it. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** The same as 32-bit words in host byte order; where the memory ends between two of them, without its end. */
+  readonly words: Uint32Array;
   readonly #frames: FrameTable;
   #head = 0;
   #reserved = NONE;
@@ -43,6 +45,7 @@ export class TxRing {
     this.capacity = this.#frames.capacity;
     this.bytes = this.#frames.bytes;
     this.view = this.#frames.view;
+    this.words = this.#frames.words;
   }
 
   /** The reserved frame, or -1. */
