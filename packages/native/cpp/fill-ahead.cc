@@ -20,7 +20,8 @@ void FillAhead::Call::Run() {
     state_ = State::kRunning;
   }
   const int result = filler_->Receive(count_);
-  // Notified under the lock: what waits may delete the filler right after, and this object is not touched then.
+  // Notified under the lock: what waits may delete the filler right after, and this object is not touched
+  // then.
   const std::lock_guard<std::mutex> lock(mutex_);
   result_ = result;
   state_ = State::kDone;

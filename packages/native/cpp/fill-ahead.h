@@ -15,9 +15,9 @@ namespace nlring {
 // before. For a dump: the kernel builds its messages inside of the call that receives them, which takes about
 // as long as handling them does.
 //
-// Frames are chosen and handed over by the JavaScript thread, which waits for the call where it still runs: to
-// whoever reads the ring, a fill ahead is an ordinary fill that returned early. Where the pool has no thread
-// free when the frames are wanted, the JavaScript thread makes the call itself.
+// Frames are chosen and handed over by the JavaScript thread, which waits for the call where it still runs:
+// to whoever reads the ring, a fill ahead is an ordinary fill that returned early. Where the pool has no
+// thread free when the frames are wanted, the JavaScript thread makes the call itself.
 class FillAhead {
  public:
   // Most messages of one fill.

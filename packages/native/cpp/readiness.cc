@@ -106,8 +106,9 @@ void Readiness::OnPoll(uv_poll_t* poll, int status, int) {
 void Readiness::Call() {
   const Napi::Function callback = callback_.Value();
   napi_value result = nullptr;
-  if (callback.IsEmpty() || napi_make_callback(env_, context_, env_.Global(), callback, 0, nullptr,
-                                               &result) != napi_pending_exception) {
+  // The function has no use for a receiver: it is the object at hand.
+  if (callback.IsEmpty() ||
+      napi_make_callback(env_, context_, callback, callback, 0, nullptr, &result) != napi_pending_exception) {
     return;
   }
   // None is pending where the call was refused because the environment ends.

@@ -88,7 +88,6 @@ Napi::Value Socket::MapKernelRing(const Napi::CallbackInfo& info) {
 }
 
 bool Socket::RingMoved(Napi::Env env) {
-  const Napi::HandleScope scope(env);
   bool moved = false;
   if (napi_is_detached_arraybuffer(env, buffer_.Value(), &moved) != napi_ok || !moved) return false;
   memory_->Abandon();
@@ -107,6 +106,7 @@ bool Socket::HoldRing(Napi::Env env, const std::shared_ptr<RingMemory>& memory) 
 
 void Socket::OnEnvironmentEnd(void* self) {
   auto* socket = static_cast<Socket*>(self);
+  const Napi::HandleScope scope(socket->Env());
   socket->RingMoved(socket->Env());
 }
 
@@ -131,7 +131,6 @@ Napi::Value Socket::Fill(const Napi::CallbackInfo& info) {
   int64_t limit = 0;
   if (!ReadInteger(env, info[0], "limit", 1, INT_MAX, &limit)) return env.Undefined();
   if (RingMoved(env)) return Napi::Number::New(env, -EFAULT);
-  const Napi::HandleScope scope(env);
   const auto keep = [&](const SpilledMessage& message) { KeepSpilled(env, message); };
   if (ahead_ != nullptr && ahead_->pending()) {
     const int filled = ahead_->Finish(keep);

@@ -116,7 +116,10 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
 
 Socket::~Socket() {
   // At the end of the environment Node has detached the buffer, and given up its share, before.
-  if (memory_.use_count() > 1) RingMoved(Env());
+  if (memory_.use_count() > 1) {
+    const Napi::HandleScope scope(Env());
+    RingMoved(Env());
+  }
   ReleaseAll();
 }
 

@@ -68,7 +68,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   // The port that the socket is bound to, 0 for none. On an error throws and returns false.
   bool ReadPort(Napi::Env env, uint32_t* port_id);
   Napi::Value ChangeMembership(const Napi::CallbackInfo& info, int option, const char* name);
-  // Whether the ring's ArrayBuffer was detached by someone else (ArrayBuffer.prototype.transfer).
+  // Whether the ring's ArrayBuffer was detached by someone else (ArrayBuffer.prototype.transfer). The caller
+  // has a handle scope: one is allocated, and a fill would pay for it.
   bool RingMoved(Napi::Env env);
   // Takes hold of a new mapping. Returns false with an exception pending where the runtime refuses its
   // ArrayBuffer.

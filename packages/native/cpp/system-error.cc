@@ -72,11 +72,11 @@ void ThrowRangeError(napi_env env, const std::string& message) {
 
 bool ReadInteger(Napi::Env env, Napi::Value value, const char* name, int64_t minimum, int64_t maximum,
                  int64_t* result) {
-  if (!value.IsNumber()) {
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) != napi_ok) {
     ThrowTypeError(env, std::string(name) + " must be a number");
     return false;
   }
-  const double number = value.As<Napi::Number>().DoubleValue();
   if (!(number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum)) ||
       std::floor(number) != number) {
     ThrowRangeError(env, std::string(name) + " must be a whole number from " + std::to_string(minimum) +
