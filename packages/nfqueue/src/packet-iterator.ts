@@ -37,8 +37,7 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     if (this.#pulling) throw new BusyError("the iterator waits for a packet already: pull one at a time");
     this.#pulling = true;
     try {
-      this.#settleCurrent();
-      return await this.#next();
+      return await this.#next(this.#settleCurrent());
     } finally {
       this.#pulling = false;
     }
@@ -54,22 +53,25 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     return this;
   }
 
-  #settleCurrent(): void {
+  /** True where there was one. */
+  #settleCurrent(): boolean {
     const packet = this.#current;
+    if (packet === undefined) return false;
     this.#current = undefined;
-    if (packet !== undefined) this.#queue.settle(packet);
+    this.#queue.settle(packet);
+    return true;
   }
 
-  async #next(): Promise<IteratorResult<Packet, undefined>> {
+  /** @param handled whether a packet was, since the last one was pulled */
+  async #next(handled: boolean): Promise<IteratorResult<Packet, undefined>> {
     const queue = this.#queue;
     try {
+      if (handled && !this.#budget.spend()) {
+        this.#budget.renew();
+        queue.endTurn();
+        await nextTurn();
+      }
       while (!queue.isClosing()) {
-        if (!this.#budget.spend()) {
-          this.#budget.renew();
-          queue.endTurn();
-          await nextTurn();
-          continue;
-        }
         const packet = queue.take();
         if (packet !== undefined) {
           this.#current = packet;

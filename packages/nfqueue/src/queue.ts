@@ -37,7 +37,7 @@ import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
 import { TurnBudget, type TurnEnd, takeTurns } from "./turn.js";
 import { VerdictSender } from "./verdict-sender.js";
-import { type HandlerTurn, Verdicts } from "./verdicts.js";
+import { Verdicts } from "./verdicts.js";
 
 /**
  * How often a reader that has decided something, and sent it, looks for more before it sleeps, where packets follow each other closely. A look at an
@@ -323,6 +323,8 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     if (this.#closing !== undefined) return "over";
     const sender = this.#sender;
     const reader = this.#reader;
+    // Fresh each turn: a new packet stored in an old object costs a note for the collector.
+    this.#verdicts.turn = { packet: undefined };
     this.#budget.renew();
     sender.beginTurn();
     try {
@@ -350,30 +352,29 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   /** Handles packets for a bounded time; true when no more wait. */
   #handlePackets(handler: PacketHandler): boolean {
     const verdicts = this.#verdicts;
-    // Fresh each turn: a new packet stored in an old object costs a note for the collector.
-    const turn: HandlerTurn = { packet: undefined };
-    verdicts.turn = turn;
+    const { turn } = verdicts;
     try {
-      while (this.#budget.spend()) {
+      for (;;) {
         const packet = this.#reader.take(true);
         if (packet === undefined) return true;
         turn.packet = packet;
+        let awaited = false;
         try {
           const decision = handler(packet);
           if (decision !== undefined && typeof decision.then === "function") {
             this.#await(packet, decision);
-            continue;
+            awaited = true;
           }
         } catch (error) {
           this.#reportHandlerError(error);
         }
-        verdicts.settle(packet);
+        if (!awaited) verdicts.settle(packet);
         if (this.#closing !== undefined) return true;
+        if (!this.#budget.spend()) return false;
       }
     } finally {
       turn.packet = undefined;
     }
-    return false;
   }
 
   #await(packet: Packet, decision: Promise<unknown>): void {
