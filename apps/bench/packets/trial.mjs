@@ -46,7 +46,7 @@ const WINDOW_OF_SEGMENTS = 2400;
 const MOST_IN_A_SEND = 64;
 const LARGEST_SEND = 65_000;
 /** A run of some seconds that takes longer has failed. */
-const TIMEOUT = 60_000;
+const TIMEOUT = 120_000;
 
 /**
  * Runs all consumers of a row at once, which take turns.
