@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BusyError } from "@nlring/netlink";
 import type { Packet } from "./packet.js";
-import { TurnBudget } from "./turn.js";
+import { LooksBeforeSleep, TurnBudget } from "./turn.js";
 
 /** What the iterator needs of its queue. */
 export interface IteratedQueue {
@@ -27,19 +27,26 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
   readonly #queue: IteratedQueue;
   #current: Packet | undefined;
   readonly #budget = new TurnBudget(() => this.#queue.endTurn());
+  readonly #looks = new LooksBeforeSleep();
+  /** A packet was handled since the last time when none was left. */
+  #handled = false;
   #pulling = false;
 
   constructor(queue: IteratedQueue) {
     this.#queue = queue;
   }
 
-  async next(): Promise<IteratorResult<Packet, undefined>> {
-    if (this.#pulling) throw new BusyError("the iterator waits for a packet already: pull one at a time");
-    this.#pulling = true;
+  // No async function where a packet is at hand: one in another is most of what a packet would allocate.
+  next(): Promise<IteratorResult<Packet, undefined>> {
+    if (this.#pulling) {
+      return Promise.reject(new BusyError("the iterator waits for a packet already: pull one at a time"));
+    }
     try {
-      return await this.#next(this.#settleCurrent());
-    } finally {
-      this.#pulling = false;
+      const spent = this.#settleCurrent() && !this.#budget.spend();
+      const packet = spent || this.#queue.isClosing() ? undefined : this.#take();
+      return packet === undefined ? this.#wait(spent) : Promise.resolve({ value: packet, done: false });
+    } catch (error) {
+      return this.#end(error);
     }
   }
 
@@ -59,33 +66,51 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     if (packet === undefined) return false;
     this.#current = undefined;
     this.#queue.settle(packet);
+    this.#handled = true;
     return true;
   }
 
-  /** @param handled whether a packet was, since the last one was pulled */
-  async #next(handled: boolean): Promise<IteratorResult<Packet, undefined>> {
+  /** The next packet, in the hands of the loop's body. */
+  #take(): Packet | undefined {
+    const packet = this.#queue.take();
+    if (packet === undefined) return undefined;
+    this.#current = packet;
+    this.#queue.keep(packet);
+    return packet;
+  }
+
+  /** @param spent whether the turn is over though packets may wait; else none was left */
+  async #wait(spent: boolean): Promise<IteratorResult<Packet, undefined>> {
     const queue = this.#queue;
+    this.#pulling = true;
     try {
-      if (handled && !this.#budget.spend()) {
-        this.#budget.renew();
+      for (let over = spent; !queue.isClosing(); over = false) {
         queue.endTurn();
-        await nextTurn();
-      }
-      while (!queue.isClosing()) {
-        const packet = queue.take();
-        if (packet !== undefined) {
-          this.#current = packet;
-          queue.keep(packet);
-          return { value: packet, done: false };
+        if (over || !this.#looksAgain()) {
+          await (over ? nextTurn() : queue.readable());
+          this.#budget.renew();
         }
-        this.#budget.renew();
-        queue.endTurn();
-        await queue.readable();
+        const packet = this.#take();
+        if (packet !== undefined) return { value: packet, done: false };
       }
     } catch (error) {
-      await queue.end(error);
+      return await this.#end(error);
+    } finally {
+      this.#pulling = false;
     }
-    await queue.closed();
+    return this.#end(undefined);
+  }
+
+  #looksAgain(): boolean {
+    const handled = this.#handled;
+    this.#handled = false;
+    return this.#looks.lookAgain(handled);
+  }
+
+  /** Says that there are no more packets, where the queue was closed. */
+  async #end(error: unknown): Promise<IteratorResult<Packet, undefined>> {
+    if (error !== undefined) await this.#queue.end(error);
+    await this.#queue.closed();
     return { value: undefined, done: true };
   }
 }

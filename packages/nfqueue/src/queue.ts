@@ -35,18 +35,9 @@ import {
 import { warnOfHandlerError, warnOfLoss, warnOfReceiveBuffer } from "./queue-warnings.js";
 import { QueueRules, type Rule } from "./rule.js";
 import type { Match } from "./rules/match.js";
-import { TurnBudget, type TurnEnd, takeTurns } from "./turn.js";
+import { LooksBeforeSleep, TurnBudget, type TurnEnd, takeTurns } from "./turn.js";
 import { VerdictSender } from "./verdict-sender.js";
 import { Verdicts } from "./verdicts.js";
-
-/**
- * How often a reader that has decided something, and sent it, looks for more before it sleeps, where packets follow each other closely. So many
- * looks at an empty socket take some 10 us; to sleep and be woken takes a reader some 30 us of processor time, and a TCP sender of segments
- * that has to wake it some 5 % of its speed.
- */
-const LOOKS = 16;
-/** Milliseconds between two times when all was decided: with less, packets follow each other closely. */
-const CLOSE = 0.1;
 
 /**
  * One NFQUEUE queue: the kernel hands it packets, and each gets exactly one verdict.
@@ -68,10 +59,10 @@ export class NfQueue extends EventEmitter<QueueEvents> {
   readonly #signal: AbortSignal | undefined;
   readonly #unlisten: () => void;
   readonly #budget = new TurnBudget(() => this.#endTurn());
+  readonly #looks = new LooksBeforeSleep();
   #closing: Promise<void> | undefined;
   #reading = false;
   #handlerErrors = 0;
-  #lastDecided = 0;
   #toldLoss = false;
 
   private constructor(
@@ -329,25 +320,17 @@ export class NfQueue extends EventEmitter<QueueEvents> {
     this.#budget.renew();
     sender.beginTurn();
     try {
-      for (let looks = 0; ; ) {
+      for (;;) {
         const { received } = reader;
         const drained = this.#handlePackets(handler);
         this.#endTurn();
         if (!drained) return "spent";
-        if (reader.received === received) looks--;
-        else looks = this.#decidedAgain() ? LOOKS : 0;
-        if (looks <= 0 || this.#closing !== undefined) return "drained";
+        if (!this.#looks.lookAgain(reader.received > received) || this.#closing !== undefined)
+          return "drained";
       }
     } finally {
       sender.endTurn();
     }
-  }
-
-  /** Notes that all was decided; true where that was so a moment ago too. */
-  #decidedAgain(): boolean {
-    const before = this.#lastDecided;
-    this.#lastDecided = performance.now();
-    return this.#lastDecided - before < CLOSE;
   }
 
   /** Handles packets for a bounded time; true when no more wait. */

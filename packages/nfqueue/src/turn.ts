@@ -38,6 +38,37 @@ export class TurnBudget {
   }
 }
 
+/**
+ * How often a reader that has decided something, and sent it, looks for more before it sleeps, where packets follow each other closely. So many
+ * looks at an empty socket take some 10 us; to sleep and be woken takes a reader some 30 us of processor time, and a TCP sender of segments
+ * that has to wake it some 5 % of its speed.
+ */
+const LOOKS = 16;
+/** Milliseconds between two times when all was decided: with less, packets follow each other closely. */
+const CLOSE = 0.1;
+
+/** Says whether a reader that found no more packets looks again before it sleeps. */
+export class LooksBeforeSleep {
+  #left = 0;
+  #lastDecided = 0;
+
+  /**
+   * To be asked when no more packets were found and what was decided is sent: true where another look is worth it.
+   *
+   * @param decided whether something was, since it was asked last
+   */
+  lookAgain(decided: boolean): boolean {
+    if (!decided) {
+      this.#left--;
+    } else {
+      const before = this.#lastDecided;
+      this.#lastDecided = performance.now();
+      this.#left = this.#lastDecided - before < CLOSE ? LOOKS : 0;
+    }
+    return this.#left > 0;
+  }
+}
+
 /** How a turn ended: no packet waits, more may wait, or the loop is over. */
 export type TurnEnd = "drained" | "spent" | "over";
 
