@@ -149,7 +149,7 @@ export function fullRows() {
     latency(0),
     latency(0.7),
     datagrams(64, { consumers: frames }),
-    datagrams(64, { consumers: held }),
+    datagrams(64, { weight: THOROUGH, consumers: held }),
     datagrams(64, { consumers: [{ ...RUN, conntrack: true }, USER_RING] }),
     datagrams(64, { consumers: [{ ...RUN, transport: "kernel-ring" }, USER_RING] }),
     datagrams(64, { queues: 2, consumers: [RUN, GATHERED] }),
