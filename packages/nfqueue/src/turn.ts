@@ -1,4 +1,6 @@
 import { AsyncResource } from "node:async_hooks";
+// Not the global one: that is looked up at every use, 1 to 2 % of what packets take under load.
+import { performance } from "node:perf_hooks";
 import type { ReadWaiter } from "@nlring/netlink";
 
 /** Milliseconds after which other work of the event loop gets its turn. Each time costs what 15 to 30 packets do (docs/performance.md). */
