@@ -8,7 +8,8 @@
 //   size     bytes of payload of a datagram
 //   segments datagrams of one send (UDP_SEGMENT), 1 for none
 //   window   bytes of TCP's receive buffer
-//   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured
+//   prelude  single datagrams before everything else, an even number: what compiles while it runs sees so many packets before it is measured;
+//            latency: a third of them, each when the consumer sleeps
 //   turns    turns of each consumer between its marks; there are two before the first one
 //   turn     milliseconds of a turn
 //   half     1 where every second datagram is dropped

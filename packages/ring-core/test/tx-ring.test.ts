@@ -38,6 +38,16 @@ describe("TxRing", () => {
     expect(memory.guardsIntact).toBe(true);
   });
 
+  test("shows the same memory as bytes and as words in host byte order", () => {
+    const { ring } = open();
+    for (let frames = 0; frames < 5; frames++) {
+      const at = ring.payloadOffset(ring.reserve());
+      ring.words[at / 4] = 0x0102_0304;
+      expect(ring.bytes.slice(at, at + 4)).toEqual(new Uint8Array(Uint32Array.of(0x0102_0304).buffer));
+      ring.commit(4);
+    }
+  });
+
   test("has no frame to give when all wait to be sent", () => {
     const { ring, drainer } = open(geometryOf(3, 1));
     expect([0, 1, 2, 3].map((byte) => write(ring, byte))).toEqual([true, true, true, false]);
