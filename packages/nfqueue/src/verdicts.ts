@@ -17,7 +17,7 @@ export interface VerdictsOptions {
 }
 
 /** A run of a handler over several packets. */
-export interface HandlerTurn {
+interface HandlerTurn {
   /** The one that it has. */
   packet: Packet | undefined;
 }
