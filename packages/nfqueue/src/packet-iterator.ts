@@ -22,29 +22,37 @@ export interface IteratedQueue {
   leave(): Promise<void>;
 }
 
+const RESOLVED = Promise.resolve();
+
 /** Packets one at a time, pulled. */
 export class PacketIterator implements AsyncIterableIterator<Packet> {
   readonly #queue: IteratedQueue;
   #current: Packet | undefined;
   readonly #budget = new TurnBudget(() => this.#queue.endTurn());
   readonly #looks = new LooksBeforeSleep();
-  /** A packet was handled since the last time when none was left. */
-  #handled = false;
   #pulling = false;
+  // Made once. Until it runs, right before whoever awaits the packet goes on, a second pull would decide a packet that nobody saw.
+  readonly #hand = (): IteratorResult<Packet, undefined> => {
+    this.#pulling = false;
+    const packet = this.#current;
+    return packet === undefined ? { value: undefined, done: true } : { value: packet, done: false };
+  };
 
   constructor(queue: IteratedQueue) {
     this.#queue = queue;
   }
 
-  // No async function where a packet is at hand: one in another is most of what a packet would allocate.
+  // No async function where a packet is at hand: one in another is half of what a packet would allocate.
   next(): Promise<IteratorResult<Packet, undefined>> {
     if (this.#pulling) {
       return Promise.reject(new BusyError("the iterator waits for a packet already: pull one at a time"));
     }
+    this.#pulling = true;
     try {
-      const spent = this.#settleCurrent() && !this.#budget.spend();
-      const packet = spent || this.#queue.isClosing() ? undefined : this.#take();
-      return packet === undefined ? this.#wait(spent) : Promise.resolve({ value: packet, done: false });
+      const handled = this.#settleCurrent();
+      const spent = handled && !this.#budget.spend();
+      if (spent || this.#queue.isClosing() || this.#take() === undefined) return this.#wait(handled, spent);
+      return RESOLVED.then(this.#hand);
     } catch (error) {
       return this.#end(error);
     }
@@ -66,7 +74,6 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     if (packet === undefined) return false;
     this.#current = undefined;
     this.#queue.settle(packet);
-    this.#handled = true;
     return true;
   }
 
@@ -79,38 +86,40 @@ export class PacketIterator implements AsyncIterableIterator<Packet> {
     return packet;
   }
 
-  /** @param spent whether the turn is over though packets may wait; else none was left */
-  async #wait(spent: boolean): Promise<IteratorResult<Packet, undefined>> {
+  /**
+   * @param handled whether a packet was, since the queue was asked last
+   * @param spent whether the turn is over though packets may wait; else none was left
+   */
+  async #wait(handled: boolean, spent: boolean): Promise<IteratorResult<Packet, undefined>> {
     const queue = this.#queue;
-    this.#pulling = true;
     try {
-      for (let over = spent; !queue.isClosing(); over = false) {
+      for (let decided = handled, over = spent; !queue.isClosing(); decided = false, over = false) {
         queue.endTurn();
-        if (over || !this.#looksAgain()) {
+        const looksAgain = this.#looks.lookAgain(decided);
+        if (over || !looksAgain) {
           await (over ? nextTurn() : queue.readable());
           this.#budget.renew();
         }
         const packet = this.#take();
-        if (packet !== undefined) return { value: packet, done: false };
+        if (packet !== undefined) {
+          this.#pulling = false;
+          return { value: packet, done: false };
+        }
       }
     } catch (error) {
       return await this.#end(error);
-    } finally {
-      this.#pulling = false;
     }
     return this.#end(undefined);
   }
 
-  #looksAgain(): boolean {
-    const handled = this.#handled;
-    this.#handled = false;
-    return this.#looks.lookAgain(handled);
-  }
-
   /** Says that there are no more packets, where the queue was closed. */
   async #end(error: unknown): Promise<IteratorResult<Packet, undefined>> {
-    if (error !== undefined) await this.#queue.end(error);
-    await this.#queue.closed();
-    return { value: undefined, done: true };
+    try {
+      if (error !== undefined) await this.#queue.end(error);
+      await this.#queue.closed();
+      return { value: undefined, done: true };
+    } finally {
+      this.#pulling = false;
+    }
   }
 }

@@ -401,6 +401,19 @@ describe("for await", () => {
     expect((await first).done).toBe(true);
   });
 
+  test("leaves a packet alone that was pulled and not seen yet", async () => {
+    const queue = await open();
+    const iterator = queue[Symbol.asyncIterator]();
+    for (const value of [1, 2, 3]) void kernel.enqueue(3, { payload: bytes(value) });
+    await iterator.next();
+    const second = iterator.next();
+    await expect(iterator.next()).rejects.toMatchObject({ code: "ERR_BUSY" });
+    const { value: packet } = await second;
+    expect([packet?.copy(), packet?.decided]).toEqual([bytes(2), false]);
+    expect((await iterator.next()).value?.copy()).toEqual(bytes(3));
+    await queue.close();
+  });
+
   test("lets other work of the event loop run while packets keep coming", async () => {
     const queue = await open();
     let immediates = 0;
