@@ -163,7 +163,7 @@ export class VerdictSender {
     }
   }
 
-  /** Writes a message of a shape that is always the same word by word: a field through a DataView takes some 40 instructions, a word less than 10. */
+  /** Writes a message of a shape that is always the same word by word: a field through a DataView takes some 40 instructions. */
   #place(type: number, verdict: number, mark: number, id: number): void {
     const length = mark === NO_MARK ? VERDICT_LENGTH : MARKED_LENGTH;
     const words = this.#words;
